@@ -1,0 +1,22 @@
+//! The kernel side, from user space: load, attach, read.
+//!
+//! [`Shared`] is made once: the ring, the heartbeat and the programs' log that
+//! all targets use. [`Programs`] is one target's own instance.
+
+mod bpffs;
+mod chain;
+mod heartbeat;
+mod hook;
+mod log;
+mod object;
+mod pod;
+mod programs;
+mod ring;
+mod shared;
+
+pub use heartbeat::Heartbeat;
+pub use hook::{Hook, HookError};
+pub use programs::{Attachment, Programs, ProgramsError, TapDrop};
+pub use ring::{Ring, RingError};
+pub use log::KernelLog;
+pub use shared::{Kernel, Shared, SharedError};

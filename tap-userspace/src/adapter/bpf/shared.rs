@@ -1,0 +1,170 @@
+//! What all targets share: the ring, the heartbeat, the programs' log.
+
+use std::{io, num::NonZeroU32, path::PathBuf};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{Array, Map, MapData, MapError},
+    programs::{ProgramError, SchedClassifier},
+};
+use tap_common::{
+    CONFIG_SYMBOL, MAP_HEARTBEAT, MAP_RING, PROGRAM_IN, PROGRAM_OUT, TargetConfig,
+};
+
+use super::{
+    bpffs::Bpffs,
+    chain::chain,
+    heartbeat::Heartbeat,
+    log::{KernelLog, MAP_LOG},
+    object,
+    pod::ConfigPod,
+    ring::{Ring, RingError},
+};
+use crate::model::TargetId;
+
+/// The smallest page of the architectures podtap runs on. The kernel wants a
+/// ring of whole pages (`ringbuf_map_alloc` in kernel/bpf/ringbuf.c).
+const PAGE_BYTES: u32 = 4096;
+
+/// Handle on the shared maps, from which targets are loaded.
+#[derive(Debug)]
+pub struct Shared {
+    bpffs: Bpffs,
+    ring_bytes: NonZeroU32,
+}
+
+/// Why the kernel side could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SharedError {
+    /// No bpf file system to share maps through.
+    #[error(
+        "cannot make a bpf file system ({0}): podtap needs root, or the capabilities BPF, \
+         NET_ADMIN, PERFMON and SYS_ADMIN"
+    )]
+    Bpffs(#[source] io::Error),
+    /// This kernel has no BPF ring buffer.
+    #[error("this kernel has no BPF ring buffer: podtap needs Linux 5.10 or later")]
+    NoRingBuffer,
+    /// The size of the ring is not one.
+    #[error("a ring of {0} bytes: it must be a power of two of at least one page (4096)")]
+    RingSize(u32),
+    /// The kernel refused the object or its maps.
+    #[error("cannot load the kernel programs: {}", chain(.0))]
+    Load(#[source] EbpfError),
+    /// A map that the object should have.
+    #[error("cannot open the map {name}: {}", chain(.source))]
+    Map {
+        /// Its name.
+        name: &'static str,
+        /// What the kernel said.
+        source: MapError,
+    },
+    /// The verifier refused a program.
+    #[error("the kernel refused the program {name}: {}", chain(.source))]
+    Verify {
+        /// Its name.
+        name: &'static str,
+        /// What the verifier said.
+        source: ProgramError,
+    },
+    /// The ring could not be mapped.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// The programs' log could not be read.
+    #[error("cannot read what the kernel programs log: {0}")]
+    Log(#[source] aya_log::Error),
+    /// A thread could not be started.
+    #[error("cannot start the thread {name}: {source}")]
+    Thread {
+        /// Its name.
+        name: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// What [`Shared::new`] makes.
+#[derive(Debug)]
+pub struct Kernel {
+    /// To load targets with.
+    pub shared: Shared,
+    /// Where their records arrive.
+    pub ring: Ring,
+    /// As long as it beats, the programs copy.
+    pub heartbeat: Heartbeat,
+    /// As long as it lives, what the programs log reaches `tracing`.
+    pub log: KernelLog,
+}
+
+impl Shared {
+    /// Makes the shared maps, verifies the programs once, and starts the
+    /// heartbeat. `ring_bytes` is a power of two of at least a page.
+    ///
+    /// # Errors
+    /// When rights, the kernel or memory do not suffice; nothing stays behind.
+    pub fn open(ring_bytes: NonZeroU32) -> Result<Kernel, SharedError> {
+        if !ring_bytes.is_power_of_two() || ring_bytes.get() < PAGE_BYTES {
+            return Err(SharedError::RingSize(ring_bytes.get()));
+        }
+        if !aya::sys::is_map_supported(aya::maps::MapType::RingBuf).unwrap_or(true) {
+            return Err(SharedError::NoRingBuffer);
+        }
+        let bpffs = Bpffs::new().map_err(SharedError::Bpffs)?;
+        let shared = Self { bpffs, ring_bytes };
+        // Loaded and dropped: it makes and pins the shared maps, and says now
+        // what the verifier would say at the first target.
+        let mut probe = shared.load(TargetId(0)).map_err(SharedError::Load)?;
+        for name in [PROGRAM_IN, PROGRAM_OUT] {
+            classifier(&mut probe, name)
+                .and_then(SchedClassifier::load)
+                .map_err(|source| SharedError::Verify { name, source })?;
+        }
+        let log = KernelLog::start(&mut probe)?;
+        let ring = Ring::new(shared.map(MAP_RING)?)?;
+        let beats = Array::try_from(shared.map(MAP_HEARTBEAT)?).map_err(|source| {
+            SharedError::Map {
+                name: MAP_HEARTBEAT,
+                source,
+            }
+        })?;
+        Ok(Kernel {
+            heartbeat: Heartbeat::start(beats)?,
+            log,
+            ring,
+            shared,
+        })
+    }
+
+    /// Loads the object for one target, on the shared maps.
+    pub(super) fn load(&self, target: TargetId) -> Result<Ebpf, EbpfError> {
+        let config = ConfigPod(TargetConfig {
+            target_id: target.0,
+        });
+        let mut loader = EbpfLoader::new();
+        for name in [MAP_RING, MAP_HEARTBEAT, MAP_LOG] {
+            loader.map_pin_path(name, self.bpffs.path(name));
+        }
+        loader
+            .map_max_entries(MAP_RING, self.ring_bytes.get())
+            .override_global(CONFIG_SYMBOL, &config, true)
+            .load(object::CLASSIFIER)
+    }
+
+    fn map(&self, name: &'static str) -> Result<Map, SharedError> {
+        let path: PathBuf = self.bpffs.path(name);
+        MapData::from_pin(path)
+            .and_then(Map::from_map_data)
+            .map_err(|source| SharedError::Map { name, source })
+    }
+}
+
+/// The classifier of that name.
+pub(super) fn classifier<'a>(
+    object: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut SchedClassifier, ProgramError> {
+    object
+        .program_mut(name)
+        .ok_or(ProgramError::NotLoaded)?
+        .try_into()
+}

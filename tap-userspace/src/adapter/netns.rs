@@ -1,0 +1,149 @@
+//! Network namespaces: name one, enter it, leave no trace.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::MetadataExt,
+    panic,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use rustix::{
+    fd::AsFd,
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
+
+/// An open network namespace. Held only as long as a step takes: an open one
+/// keeps the namespace, and the pod's veth in it, alive after the pod.
+#[derive(Debug)]
+pub struct Netns {
+    file: File,
+    inode: u64,
+}
+
+/// Why a network namespace could not be opened or entered.
+#[derive(Debug, thiserror::Error)]
+pub enum NetnsError {
+    /// There is none by that name.
+    #[error("no network namespace `{0}`: neither below /run/netns nor a path")]
+    NoSuchName(String),
+    /// There is no such process.
+    #[error("no process {0}")]
+    NoSuchProcess(u32),
+    /// It is there and cannot be opened.
+    #[error("cannot open the network namespace {path}: {source}")]
+    Open {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The file is no network namespace, or entering it is not allowed.
+    #[error("cannot enter the network namespace (inode {inode}): {source}")]
+    Enter {
+        /// Its inode, which names it.
+        inode: u64,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// No thread to enter it with.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl Netns {
+    /// The namespace of a process, by the proc file system of its node.
+    ///
+    /// # Errors
+    /// When there is no such process, or it may not be looked at.
+    pub fn of_process(proc: &Path, pid: u32) -> Result<Self, NetnsError> {
+        let path = proc.join(pid.to_string()).join("ns/net");
+        match Self::open(&path) {
+            Err(NetnsError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(NetnsError::NoSuchProcess(pid))
+            }
+            other => other,
+        }
+    }
+
+    /// A namespace by name, as `ip netns` keeps them, or by path.
+    ///
+    /// # Errors
+    /// When there is none, or it may not be opened.
+    pub fn by_name_or_path(name: &str) -> Result<Self, NetnsError> {
+        let path = if name.contains('/') {
+            PathBuf::from(name)
+        } else {
+            Path::new("/run/netns").join(name)
+        };
+        match Self::open(&path) {
+            Err(NetnsError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(NetnsError::NoSuchName(name.into()))
+            }
+            other => other,
+        }
+    }
+
+    /// The namespace that this process started in.
+    ///
+    /// # Errors
+    /// When it may not be opened.
+    pub fn current() -> Result<Self, NetnsError> {
+        Self::open(Path::new("/proc/self/ns/net"))
+    }
+
+    /// One that is open already.
+    ///
+    /// # Errors
+    /// When its inode cannot be read.
+    pub fn from_file(file: File) -> io::Result<Self> {
+        let inode = file.metadata()?.ino();
+        Ok(Self { file, inode })
+    }
+
+    /// Inode of the namespace: its identity, for as long as it lives.
+    #[must_use]
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// Does something inside the namespace, on a thread that lives for that
+    /// alone: no other code ever runs there by mistake, and nothing has to be
+    /// undone.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    ///
+    /// # Panics
+    /// Goes on with a panic of `step`.
+    pub fn inside<T: Send>(&self, step: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name("podtap-netns".into())
+                .spawn_scoped(scope, || {
+                    move_into_link_name_space(
+                        self.file.as_fd(),
+                        Some(LinkNameSpaceType::Network),
+                    )
+                    .map_err(|error| NetnsError::Enter {
+                        inode: self.inode,
+                        source: error.into(),
+                    })?;
+                    Ok(step())
+                })
+                .map_err(NetnsError::Thread)?
+                .join()
+                .unwrap_or_else(|cause| panic::resume_unwind(cause))
+        })
+    }
+
+    fn open(path: &Path) -> Result<Self, NetnsError> {
+        File::open(path)
+            .and_then(Self::from_file)
+            .map_err(|source| NetnsError::Open {
+                path: path.into(),
+                source,
+            })
+    }
+}

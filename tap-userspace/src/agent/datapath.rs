@@ -1,0 +1,332 @@
+//! One packet's way through user space: ring, record, frames, sinks, on one
+//! thread.
+//!
+//! The ring is the only queue. A sink that is slow fills it, and what then
+//! does not fit is counted by the kernel programs; nothing in between holds
+//! frames back or loses one.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::clocks;
+use crate::{
+    adapter::{
+        bpf::{Ring, RingError},
+        sink::{Delivery, Sink, SinkError},
+    },
+    engine::{
+        clock::Clock,
+        decode::decode,
+        framer::{Framer, FramerCounts},
+    },
+    model::{Frame, TargetId},
+};
+
+/// How long the thread sleeps at most before it looks whether it shall stop.
+const WAIT: Duration = Duration::from_millis(100);
+/// Records between two looks at the clock and the stop switch.
+const BATCH_RECORDS: u32 = 256;
+/// How often the real-time clock is compared with the monotonic one.
+const RESAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The running datapath.
+#[derive(Debug)]
+pub struct Datapath {
+    shared: Arc<SharedState>,
+    thread: JoinHandle<Finished>,
+}
+
+/// What the datapath did so far.
+#[derive(Clone, Debug, Default)]
+pub struct DatapathCounts {
+    /// Records out of the ring.
+    pub records: u64,
+    /// Records of those that were none of this ABI.
+    pub undecodable: u64,
+    /// What the frame engine made of them.
+    pub framer: FramerCounts,
+    /// By target.
+    pub targets: BTreeMap<TargetId, TargetCounts>,
+}
+
+/// What the datapath did with one target's records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetCounts {
+    /// Records out of the ring.
+    pub records: u64,
+    /// Records of those that no frame was made of; the frame engine's counts
+    /// say why.
+    pub left_out: u64,
+    /// Frames made from the others.
+    pub frames: u64,
+    /// Bytes of those frames.
+    pub frame_bytes: u64,
+    /// Frames that every sink has.
+    pub delivered: u64,
+    /// Frames that a sink refused.
+    pub refused: u64,
+    /// Frames made after the wanted number was reached, or after a sink's end.
+    pub surplus: u64,
+}
+
+/// How the datapath ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The sinks, to be finished.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// What it did, to the last record.
+    pub counts: DatapathCounts,
+    /// What ended it early, if anything did.
+    pub error: Option<DatapathError>,
+}
+
+/// Why the datapath ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DatapathError {
+    /// The ring cannot be read.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// A sink takes nothing more.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+#[derive(Debug)]
+struct SharedState {
+    stop: AtomicBool,
+    counts: Mutex<DatapathCounts>,
+    /// Told once, when no more frames will be delivered.
+    ended: tokio::sync::Notify,
+}
+
+struct Worker {
+    ring: Ring,
+    outlet: Outlet,
+    shared: Arc<SharedState>,
+}
+
+/// All of the way but the ring.
+struct Outlet {
+    framer: Framer,
+    clock: Clock,
+    sinks: Vec<Box<dyn Sink>>,
+    counts: DatapathCounts,
+    /// Frames still to deliver, if there is a limit.
+    wanted: Option<u64>,
+    error: Option<DatapathError>,
+}
+
+impl Datapath {
+    /// Starts the thread. With `frame_limit`, it delivers that many frames,
+    /// says so through [`Datapath::ended`], and goes on to empty the ring.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(
+        ring: Ring,
+        sinks: Vec<Box<dyn Sink>>,
+        frame_limit: Option<u64>,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(SharedState {
+            stop: AtomicBool::new(false),
+            counts: Mutex::default(),
+            ended: tokio::sync::Notify::new(),
+        });
+        let worker = Worker {
+            ring,
+            outlet: Outlet {
+                framer: Framer::new(),
+                clock: clocks::start(),
+                sinks,
+                counts: DatapathCounts::default(),
+                wanted: frame_limit,
+                error: None,
+            },
+            shared: Arc::clone(&shared),
+        };
+        let thread = thread::Builder::new()
+            .name("podtap-datapath".into())
+            .spawn(|| worker.run())?;
+        Ok(Self { shared, thread })
+    }
+
+    /// What it did up to at most a tenth of a second ago.
+    #[must_use]
+    pub fn counts(&self) -> DatapathCounts {
+        self.shared
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits until nothing more will be delivered: the limit is reached or a
+    /// sink failed.
+    pub async fn ended(&self) {
+        self.shared.ended.notified().await;
+    }
+
+    /// Empties the ring and ends. To be called when nothing writes to the ring
+    /// any more.
+    pub fn finish(self) -> Finished {
+        self.shared.stop.store(true, Ordering::Release);
+        self.thread
+            .join()
+            .unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+    }
+}
+
+impl Worker {
+    fn run(mut self) -> Finished {
+        let (mut resampled, mut published) = (Instant::now(), Instant::now());
+        loop {
+            // Read before the ring: what was written before the stop is
+            // drained after it.
+            let stop = self.shared.stop.load(Ordering::Acquire);
+            let emptied = self.drain(BATCH_RECORDS);
+            if self.outlet.has_ended() {
+                self.shared.ended.notify_one();
+            }
+            let now = Instant::now();
+            if now - resampled >= RESAMPLE_INTERVAL {
+                clocks::resample(&mut self.outlet.clock);
+                resampled = now;
+            }
+            if now - published >= WAIT {
+                self.publish();
+                published = now;
+            }
+            if !emptied {
+                continue;
+            }
+            self.outlet.idle();
+            if stop {
+                break;
+            }
+            if let Err(error) = self.ring.wait(WAIT) {
+                self.outlet.error.get_or_insert(error.into());
+                self.shared.ended.notify_one();
+                break;
+            }
+        }
+        self.publish();
+        let Outlet {
+            sinks,
+            counts,
+            error,
+            ..
+        } = self.outlet;
+        Finished {
+            sinks,
+            counts,
+            error,
+        }
+    }
+
+    /// Handles up to `most` records; true if the ring was empty before that.
+    fn drain(&mut self, most: u32) -> bool {
+        for _ in 0..most {
+            let Some(item) = self.ring.next() else {
+                return true;
+            };
+            self.outlet.take(&item);
+        }
+        false
+    }
+
+    fn publish(&self) {
+        let mut counts = self
+            .shared
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        counts.clone_from(&self.outlet.counts);
+    }
+}
+
+impl Outlet {
+    fn take(&mut self, bytes: &[u8]) {
+        self.counts.records += 1;
+        let Ok(record) = decode(bytes) else {
+            self.counts.undecodable += 1;
+            return;
+        };
+        let timestamp_ns = self.clock.realtime_ns(record.timestamp_ns);
+        let target = self.counts.targets.entry(record.target_id).or_default();
+        target.records += 1;
+        let frames_before = target.frames;
+        let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
+        self.framer.frames(&record, |bytes| {
+            target.frames += 1;
+            target.frame_bytes += bytes.len() as u64;
+            if error.is_some() || *wanted == Some(0) {
+                target.surplus += 1;
+                return;
+            }
+            let frame = Frame {
+                target_id: record.target_id,
+                direction: record.direction,
+                timestamp_ns,
+                bytes,
+            };
+            match deliver(sinks, &frame) {
+                Ok(Delivery::Delivered) => {
+                    target.delivered += 1;
+                    if let Some(wanted) = wanted {
+                        *wanted -= 1;
+                    }
+                }
+                Ok(Delivery::Refused) => target.refused += 1,
+                Err(failed) => {
+                    target.surplus += 1;
+                    *error = Some(failed.into());
+                }
+            }
+        });
+        target.left_out += u64::from(target.frames == frames_before);
+        self.counts.framer = *self.framer.counts();
+    }
+
+    fn idle(&mut self) {
+        if self.error.is_some() {
+            return;
+        }
+        for sink in &mut self.sinks {
+            if let Err(error) = sink.idle() {
+                self.error = Some(error.into());
+                return;
+            }
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.error.is_some() || self.wanted == Some(0)
+    }
+}
+
+/// To every sink; delivered only if all of them have it.
+fn deliver(sinks: &mut [Box<dyn Sink>], frame: &Frame<'_>) -> Result<Delivery, SinkError> {
+    let mut delivery = Delivery::Delivered;
+    for sink in sinks {
+        if sink.deliver(frame)? == Delivery::Refused {
+            delivery = Delivery::Refused;
+        }
+    }
+    Ok(delivery)
+}
+
+impl DatapathError {
+    /// Whether the reader of a pipe went away, which is a way to say `enough`.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Sink(error) if error.is_closed_pipe())
+    }
+}

@@ -1,0 +1,101 @@
+//! A tap interface, made ready for a sensor.
+//!
+//! In the network namespace of the calling process: the agent's own pod, which
+//! its sensor shares.
+
+use crate::adapter::{
+    bpf::{Hook, ProgramsError, TapDrop},
+    link::{Link, LinkError, Links},
+    sink::{Tap, TapError, TapName},
+};
+
+/// A tap's MTU in bytes, unless a target's is larger. Stock Zeek and Suricata
+/// read frames of up to 9,216 bytes.
+pub const TAP_MTU_BYTES: u32 = 9000;
+
+/// What keeps a tap in order; the frames go to its [`Tap`].
+#[derive(Debug)]
+pub struct TapInterface {
+    name: TapName,
+    link: Link,
+    mtu_bytes: u32,
+    drop: TapDrop,
+    keep: Keep,
+}
+
+/// Whether a tap outlives its writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It stays: a sensor listens on it, now or later.
+    Always,
+    /// It stays only if it was there before.
+    IfPresent,
+}
+
+/// Why a tap could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum TapSetupError {
+    /// It could not be opened.
+    #[error(transparent)]
+    Open(#[from] TapError),
+    /// It could not be set up.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Its frames could not be kept from the host.
+    #[error(transparent)]
+    Drop(#[from] ProgramsError),
+}
+
+impl TapInterface {
+    /// Opens the tap, making it if it is not there, and sets it up. Nothing
+    /// stays behind if that fails.
+    ///
+    /// # Errors
+    /// When the name is taken or rights do not suffice.
+    pub fn open(name: TapName, keep: Keep, hook: Hook) -> Result<(Self, Tap), TapSetupError> {
+        let links = Links::open()?;
+        let was_there = links.by_name(name.as_str()).is_ok();
+        let tap = Tap::open(&name)?;
+        let link = links.by_name(name.as_str())?;
+        // Dropped before it is persistent, a new tap is gone.
+        let drop = TapDrop::attach(name.as_str(), hook)?;
+        links.set_up_mirror(&link, TAP_MTU_BYTES)?;
+        if keep == Keep::Always && !was_there {
+            tap.set_persistent(true)?;
+        }
+        let this = Self {
+            name,
+            link,
+            mtu_bytes: TAP_MTU_BYTES,
+            drop,
+            keep,
+        };
+        Ok((this, tap))
+    }
+
+    /// Makes room for frames of a target with this MTU.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn fit(&mut self, mtu_bytes: u32) -> Result<(), TapSetupError> {
+        if mtu_bytes > self.mtu_bytes {
+            Links::open()?.set_up_mirror(&self.link, mtu_bytes)?;
+            self.mtu_bytes = mtu_bytes;
+        }
+        Ok(())
+    }
+
+    /// Takes down what was attached to it. The interface stays, if it is to.
+    ///
+    /// # Errors
+    /// When a filter cannot be removed.
+    pub fn close(self) -> Result<(), TapSetupError> {
+        if self.drop.remove().map_err(ProgramsError::from)? {
+            Links::open()?.remove_unused_clsact(self.link.index)?;
+        }
+        if self.keep == Keep::Always {
+            tracing::info!(tap = %self.name, "the tap stays for its sensor");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! One target's life: attach dormant, configure, enable; detach.
+
+use tap_common::Direction;
+
+use crate::{
+    adapter::{
+        bpf::{Attachment, Hook, HookError, Programs, ProgramsError, Shared},
+        link::{Link, LinkError, Links},
+        netns::{Netns, NetnsError},
+    },
+    model::{Ledger, TargetId},
+};
+
+/// A tapped interface.
+#[derive(Debug)]
+pub struct Target {
+    /// Its identity in records.
+    pub id: TargetId,
+    /// The interface, as it was when it was attached to.
+    pub link: Link,
+    /// Inode of its network namespace. The namespace itself is not held open.
+    pub netns_inode: u64,
+    programs: Programs,
+    attachment: Attachment,
+}
+
+/// Why an interface could not be tapped, or a tap not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Its namespace cannot be entered.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// There is no such interface.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The kernel refused the programs.
+    #[error(transparent)]
+    Programs(#[from] ProgramsError),
+    /// A filter could not be removed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+}
+
+impl Target {
+    /// Taps an interface of a namespace. When this returns, it is enabled.
+    ///
+    /// # Errors
+    /// When the interface is not there or the kernel refuses; nothing stays
+    /// attached.
+    pub fn attach(
+        shared: &Shared,
+        id: TargetId,
+        netns: &Netns,
+        interface: &str,
+        directions: &[Direction],
+        hook: Hook,
+    ) -> Result<Self, TargetError> {
+        let link = netns.inside(|| Links::open()?.by_name(interface))??;
+        let mut programs = Programs::load(shared, id, directions)?;
+        let attachment = netns.inside(|| programs.attach(interface, directions, hook))??;
+        let mut target = Self {
+            id,
+            link,
+            netns_inode: netns.inode(),
+            programs,
+            attachment,
+        };
+        if let Err(error) = target.programs.enable(true) {
+            target.detach(Some(netns))?;
+            return Err(error.into());
+        }
+        Ok(target)
+    }
+
+    /// What became of every skb so far.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say.
+    pub fn ledger(&self) -> Result<Ledger, TargetError> {
+        Ok(self.programs.ledger()?)
+    }
+
+    /// Whether [`Target::detach`] has to enter the namespace.
+    #[must_use]
+    pub fn needs_namespace(&self) -> bool {
+        self.attachment.needs_namespace()
+    }
+
+    /// How it is attached.
+    #[must_use]
+    pub fn hook(&self) -> Hook {
+        self.attachment.hook()
+    }
+
+    /// Ends the tap and returns its last ledger. `netns` is the target's
+    /// namespace where [`Target::needs_namespace`]; `None`, or another one, if
+    /// it is gone, and with it the interface and what was attached to it.
+    ///
+    /// # Errors
+    /// When a filter cannot be removed.
+    pub fn detach(self, netns: Option<&Netns>) -> Result<Ledger, TargetError> {
+        let Self {
+            link,
+            netns_inode,
+            mut programs,
+            attachment,
+            ..
+        } = self;
+        programs.enable(false)?;
+        match netns.filter(|netns| netns.inode() == netns_inode) {
+            Some(netns) if attachment.needs_namespace() => {
+                netns.inside(|| remove(attachment, &link))??;
+            }
+            _ => drop(attachment),
+        }
+        Ok(programs.ledger()?)
+    }
+}
+
+/// Removes what was attached, and a qdisc that was added for it if nobody else
+/// uses it by now.
+fn remove(attachment: Attachment, link: &Link) -> Result<(), TargetError> {
+    let links = Links::open()?;
+    // Another interface may have taken the name: then ours is gone, and what
+    // was attached to it.
+    match links.by_name(&link.name) {
+        Ok(present) if present.index == link.index => {}
+        Ok(_) | Err(LinkError::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    if attachment.remove(&link.name)? {
+        links.remove_unused_clsact(link.index)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! `podtap capture`: one pod's packets, on its node.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Write},
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use tap_common::Direction;
+
+use super::signals;
+use crate::{
+    adapter::{
+        bpf::Hook,
+        netns::Netns,
+        sink::{Lines, Pcapng, Sink, TapName},
+    },
+    agent::{
+        capture::{CaptureOptions, Summary, TARGET, capture},
+        tap::{Keep, TapInterface},
+    },
+};
+
+/// Capture the packets of one pod, process or network namespace of this node.
+#[derive(Debug, Args)]
+pub(super) struct CaptureArguments {
+    #[command(flatten)]
+    source: Source,
+    /// Interface in the pod's network namespace.
+    #[arg(long, short, default_value = "eth0")]
+    interface: String,
+    /// Direction from the pod's point of view.
+    #[arg(long, value_enum, default_value_t = Directions::Both)]
+    direction: Directions,
+    /// Write pcapng to this file; `-` is standard output.
+    #[arg(long, short, value_name = "FILE|-")]
+    write: Option<PathBuf>,
+    /// Deliver the frames on this tap interface.
+    #[arg(long, value_name = "NAME")]
+    tap: Option<TapName>,
+    /// End after this many packets.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    packet_count: Option<u64>,
+    /// End after this time, such as `30s`, `5m` or `500ms`.
+    #[arg(long, value_parser = duration)]
+    duration: Option<Duration>,
+    /// Bytes of each packet to keep in the file; 0 keeps all.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    snaplen: u32,
+    /// Size of the ring between kernel and capture: a power of two.
+    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    ring_bytes: NonZeroU32,
+    /// How to attach: `auto`, `tcx` or `clsact`.
+    #[arg(long, default_value_t = Hook::Auto)]
+    hook: Hook,
+    /// Where the node's proc file system is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    proc: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// A process of the pod.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// A network namespace: a name that `ip netns` knows, or a path.
+    #[arg(long, value_name = "NAME_OR_PATH")]
+    netns: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Directions {
+    /// What the pod receives.
+    In,
+    /// What the pod sends.
+    Out,
+    /// Both.
+    Both,
+}
+
+/// Captures until a signal, the count or the duration ends it.
+pub(super) fn run(arguments: &CaptureArguments) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let summary = runtime.block_on(run_capture(arguments))?;
+    eprintln!("{summary}");
+    if let Some(error) = summary.finish_error {
+        return Err(error.into());
+    }
+    match summary.error {
+        Some(error) if !error.is_closed_pipe() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "capturing needs root: run it with sudo"
+    );
+    let signalled = signals::ended().context("cannot listen to signals")?;
+    let netns = arguments.source.netns(&arguments.proc)?;
+    let options = CaptureOptions {
+        interface: arguments.interface.clone(),
+        directions: arguments.direction.list(),
+        hook: arguments.hook,
+        ring_bytes: arguments.ring_bytes,
+        frame_limit: arguments.packet_count,
+    };
+    let (sinks, tap) = arguments.sinks()?;
+    let over = async {
+        match arguments.duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => std::future::pending().await,
+        }
+    };
+    let until = async {
+        tokio::select! {
+            () = signalled => {}
+            () = over => {}
+        }
+    };
+    let started = |target: &crate::agent::target::Target| {
+        eprintln!(
+            "capturing on {} (index {}, MTU {} bytes, attached through {})",
+            target.link.name,
+            target.link.index,
+            target.link.mtu_bytes,
+            target.hook()
+        );
+    };
+    let summary = capture(netns, &options, sinks, started, until).await;
+    if let Some(tap) = tap {
+        tap.close()?;
+    }
+    Ok(summary?)
+}
+
+impl CaptureArguments {
+    /// What the arguments name; standard output gets packets and nothing else.
+    fn sinks(&self) -> Result<(Vec<Box<dyn Sink>>, Option<TapInterface>)> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let mut interface = None;
+        if let Some(name) = &self.tap {
+            let (set_up, tap) = TapInterface::open(name.clone(), Keep::IfPresent, self.hook)?;
+            sinks.push(Box::new(tap));
+            interface = Some(set_up);
+        }
+        match &self.write {
+            Some(path) => sinks.push(Box::new(self.pcapng(path)?)),
+            None if self.tap.is_none() => sinks.push(Box::new(Lines::new(io::stdout()))),
+            None => {}
+        }
+        Ok((sinks, interface))
+    }
+
+    fn pcapng(&self, path: &Path) -> Result<Pcapng> {
+        let (out, name): (Box<dyn Write + Send>, _) = if path == Path::new("-") {
+            ensure!(
+                !io::stdout().is_terminal(),
+                "packets are no text for a terminal: write to a file with -w FILE, or to a pipe"
+            );
+            (Box::new(io::stdout()), PathBuf::from("standard output"))
+        } else {
+            let file = File::create(path)
+                .with_context(|| format!("cannot write to {}", path.display()))?;
+            (Box::new(file), path.to_path_buf())
+        };
+        let mut sink = Pcapng::new(out, name, self.snaplen);
+        let description = format!("{} of {}", self.interface, self.source.describe());
+        sink.add_target(TARGET, &self.interface, &description);
+        Ok(sink)
+    }
+}
+
+impl Source {
+    fn netns(&self, proc: &Path) -> Result<Netns> {
+        match (self.pid, &self.netns) {
+            (Some(pid), _) => Ok(Netns::of_process(proc, pid)?),
+            (_, Some(name)) => Ok(Netns::by_name_or_path(name)?),
+            _ => bail!("nothing to capture from"),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match (self.pid, &self.netns) {
+            (Some(pid), _) => format!("process {pid}"),
+            (_, Some(name)) => format!("network namespace {name}"),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Directions {
+    fn list(self) -> Vec<Direction> {
+        match self {
+            Self::In => vec![Direction::In],
+            Self::Out => vec![Direction::Out],
+            Self::Both => Direction::ALL.to_vec(),
+        }
+    }
+}
+
+/// `500ms`, `30s`, `5m`, `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit_ms = match text.get(digits.len()..) {
+        Some("ms") => 1,
+        Some("s") => 1000,
+        Some("m") => 60 * 1000,
+        Some("h") => 60 * 60 * 1000,
+        _ => return Err("a number and a unit is wanted: 500ms, 30s, 5m, 2h".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
+    match number.checked_mul(unit_ms) {
+        Some(0) => Err("no time at all".into()),
+        Some(ms) => Ok(Duration::from_millis(ms)),
+        None => Err("longer than any capture".into()),
+    }
+}

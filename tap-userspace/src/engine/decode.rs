@@ -1,0 +1,116 @@
+//! Takes a record apart, as it came out of the ring.
+
+use bytes::Buf;
+use tap_common::{ABI_VERSION, Direction, RecordHeader};
+
+use crate::model::TargetId;
+
+/// One skb as the kernel side recorded it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// When the kernel saw it: `CLOCK_MONOTONIC`, nanoseconds.
+    pub timestamp_ns: u64,
+    /// The target whose interface carried it.
+    pub target_id: TargetId,
+    /// From the pod's point of view.
+    pub direction: Direction,
+    /// `skb->len` in bytes, Ethernet header included.
+    pub skb_len: u32,
+    /// Payload bytes of each wire packet in a super-frame; 0 if it is none.
+    pub gso_size: u32,
+    /// The tag that the kernel took out of the frame: its EtherType and TCI.
+    pub vlan: Option<VlanTag>,
+    /// `skb->protocol`, an EtherType.
+    pub protocol: u16,
+    /// The packet from its Ethernet header on, as it lay in the skb.
+    pub data: &'a [u8],
+}
+
+/// An IEEE 802.1Q tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VlanTag {
+    /// EtherType of the tag: 0x8100, or 0x88a8 for a service tag.
+    pub proto: u16,
+    /// Priority (3 bits), drop eligible (1 bit), VLAN identifier (12 bits).
+    pub tci: u16,
+}
+
+/// Why bytes from the ring are no record. Counted by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not even a header.
+    #[error("a record of {0} bytes is shorter than its header")]
+    HeaderShort(usize),
+    /// Another version of the kernel programs wrote it.
+    #[error("a record of ABI version {0}, this binary reads {ABI_VERSION}")]
+    Version(u32),
+    /// A direction that there is not.
+    #[error("a record with direction {0}")]
+    Direction(u8),
+    /// It promises more packet than it has.
+    #[error("a record that promises {promised} bytes of packet and has {present}")]
+    DataShort {
+        /// `captured_len`.
+        promised: u32,
+        /// Bytes after the header.
+        present: usize,
+    },
+}
+
+/// Takes one record apart. Bytes after the captured ones are the rest of its
+/// reservation and are left alone.
+///
+/// # Errors
+/// When the bytes are no record of this ABI version.
+pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
+    let (header, rest) = bytes
+        .split_at_checked(RecordHeader::SIZE_BYTES)
+        .ok_or(DecodeError::HeaderShort(bytes.len()))?;
+    let header = read_header(header);
+    if header.version != ABI_VERSION {
+        return Err(DecodeError::Version(header.version));
+    }
+    let direction =
+        Direction::from_u8(header.direction).ok_or(DecodeError::Direction(header.direction))?;
+    let data = usize::try_from(header.captured_len)
+        .ok()
+        .and_then(|captured| rest.get(..captured))
+        .ok_or(DecodeError::DataShort {
+            promised: header.captured_len,
+            present: rest.len(),
+        })?;
+    Ok(Record {
+        timestamp_ns: header.timestamp_ns,
+        target_id: TargetId(header.target_id),
+        direction,
+        skb_len: header.skb_len,
+        gso_size: header.gso_size,
+        vlan: (header.vlan_present != 0).then_some(VlanTag {
+            proto: header.vlan_proto,
+            tci: header.vlan_tci,
+        }),
+        protocol: header.protocol,
+        data,
+    })
+}
+
+/// Reads the fields in the order in which [`RecordHeader`] lays them out. The
+/// caller has checked that all of them are there.
+fn read_header(mut bytes: &[u8]) -> RecordHeader {
+    RecordHeader {
+        timestamp_ns: bytes.get_u64_ne(),
+        target_id: bytes.get_u32_ne(),
+        skb_len: bytes.get_u32_ne(),
+        captured_len: bytes.get_u32_ne(),
+        gso_size: bytes.get_u32_ne(),
+        gso_segs: bytes.get_u32_ne(),
+        hash: bytes.get_u32_ne(),
+        protocol: bytes.get_u16_ne(),
+        vlan_proto: bytes.get_u16_ne(),
+        vlan_tci: bytes.get_u16_ne(),
+        vlan_present: bytes.get_u8(),
+        direction: bytes.get_u8(),
+        version: bytes.get_u32_ne(),
+        padding: bytes.get_u32_ne(),
+    }
+}

@@ -1,0 +1,12 @@
+//! From record to frame, and from wanted to done (L2). No I/O, no tokio; time
+//! is an argument.
+#![forbid(unsafe_code)]
+
+pub mod checksum;
+pub mod clock;
+pub mod decode;
+pub mod framer;
+pub mod headers;
+pub mod pcapng;
+pub mod segment;
+pub mod vlan;

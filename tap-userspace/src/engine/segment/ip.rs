@@ -1,0 +1,60 @@
+//! The IP header of a super-frame's frames.
+
+use super::{low_u16, without};
+use crate::engine::checksum::Sum;
+use crate::engine::headers::{Ip, Transport, field};
+
+/// Offsets in an IPv4 header of its length, identification and checksum.
+const IPV4_LENGTH: usize = 2;
+const IPV4_ID: usize = 4;
+const IPV4_CHECKSUM: usize = 10;
+/// Offset in an IPv6 header of its payload length.
+const IPV6_LENGTH: usize = 4;
+
+/// Writes the fields of an IP header that differ from frame to frame.
+pub(super) struct IpHeader {
+    v4: bool,
+    at: usize,
+    /// Bytes that the length field counts before the payload.
+    headers_len: usize,
+    id: u16,
+    /// The IPv4 header without length, identification and checksum.
+    constant: Sum,
+}
+
+impl IpHeader {
+    pub(super) fn new(template: &[u8], transport: &Transport, moved: usize) -> Self {
+        let at = transport.ip_at + moved;
+        let v4 = transport.ip == Ip::V4;
+        let header = template
+            .get(at..transport.transport_at + moved)
+            .unwrap_or_default();
+        Self {
+            v4,
+            at,
+            headers_len: transport.counted_headers_len(),
+            id: field::read_u16(header, IPV4_ID).unwrap_or(0),
+            constant: without(header, &[IPV4_LENGTH, IPV4_ID, IPV4_CHECKSUM]),
+        }
+    }
+
+    /// Writes them for a payload of this many bytes.
+    pub(super) fn write(&self, template: &mut [u8], payload_len: usize) {
+        let length = low_u16(self.headers_len + payload_len);
+        if self.v4 {
+            // The whole header anew, as `ip_send_check`.
+            let sum = self.constant + Sum::of_u16(length) + Sum::of_u16(self.id);
+            field::write_u16(template, self.at + IPV4_LENGTH, length);
+            field::write_u16(template, self.at + IPV4_ID, self.id);
+            field::write_u16(template, self.at + IPV4_CHECKSUM, sum.checksum());
+        } else {
+            field::write_u16(template, self.at + IPV6_LENGTH, length);
+        }
+    }
+
+    /// Goes on to the next frame: the identification counts up, and wraps
+    /// (`inet_gso_segment`).
+    pub(super) fn next(&mut self) {
+        self.id = self.id.wrapping_add(1);
+    }
+}

@@ -1,0 +1,112 @@
+//! The TCP or UDP header of a super-frame's frames.
+
+use super::{low_u16, without};
+use crate::engine::checksum::Sum;
+use crate::engine::checksum::partial::{TCP_FIELD, UDP_FIELD, never_zero};
+use crate::engine::headers::{Ip, Protocol, Transport, field};
+
+/// Offsets in a TCP header of its sequence number, and of its data offset and
+/// flags.
+const TCP_SEQUENCE: usize = 4;
+const TCP_FLAGS: usize = 12;
+/// Offset in a UDP header of its length.
+const UDP_LENGTH: usize = 4;
+
+const TCP_FIN: u16 = 0x01;
+const TCP_PSH: u16 = 0x08;
+const TCP_CWR: u16 = 0x80;
+
+/// Writes the fields of a transport header that differ from frame to frame.
+pub(super) struct TransportHeader {
+    protocol: Protocol,
+    at: usize,
+    header_len: usize,
+    /// The next segment's sequence number (TCP).
+    sequence: u32,
+    /// Data offset and flags, as the super-frame has them (TCP).
+    flags: u16,
+    first: bool,
+    /// A UDP checksum of 0 is none, and stays (RFC 768).
+    no_checksum: bool,
+    /// The header without the fields that differ, and the pseudo-header
+    /// without its length.
+    constant: Sum,
+}
+
+impl TransportHeader {
+    pub(super) fn new(
+        template: &[u8],
+        transport: &Transport,
+        moved: usize,
+        payload_len: usize,
+    ) -> Self {
+        let at = transport.transport_at + moved;
+        let header_len = transport.payload_at - transport.transport_at;
+        let header = template.get(at..).unwrap_or_default();
+        // The field holds the pseudo-header's sum with the old length. Taking
+        // that length out leaves whatever was wrong with it.
+        let (constant, field, old_length) = match transport.protocol {
+            // `tcp_gso_segment` takes `skb->len`, in 32 bits.
+            Protocol::Tcp => (
+                without(
+                    header,
+                    &[TCP_SEQUENCE, TCP_SEQUENCE + 2, TCP_FLAGS, TCP_FIELD],
+                ),
+                field::read_u16(header, TCP_FIELD),
+                u32::try_from(header_len + payload_len).unwrap_or(u32::MAX),
+            ),
+            // `__udp_gso_segment` takes the header's own length.
+            Protocol::Udp => (
+                without(header, &[UDP_LENGTH, UDP_FIELD]),
+                field::read_u16(header, UDP_FIELD),
+                u32::from(field::read_u16(header, UDP_LENGTH).unwrap_or(0)),
+            ),
+        };
+        let field = field.unwrap_or(0);
+        Self {
+            protocol: transport.protocol,
+            at,
+            header_len,
+            sequence: field::read_u32(header, TCP_SEQUENCE).unwrap_or(0),
+            flags: field::read_u16(header, TCP_FLAGS).unwrap_or(0),
+            first: true,
+            no_checksum: transport.protocol == Protocol::Udp
+                && transport.ip == Ip::V4
+                && field == 0,
+            constant: constant + Sum::of_u16(field) + Sum::of_u32(!old_length),
+        }
+    }
+
+    /// Writes them for the next frame, which carries `part`.
+    pub(super) fn write(&mut self, template: &mut [u8], part: &[u8], last: bool) {
+        let length = low_u16(self.header_len + part.len());
+        let sum = self.constant + Sum::of_u16(length) + Sum::of(part);
+        match self.protocol {
+            Protocol::Tcp => {
+                let mut flags = self.flags;
+                if !last {
+                    flags &= !(TCP_FIN | TCP_PSH);
+                }
+                if !self.first {
+                    flags &= !TCP_CWR;
+                }
+                let sum = sum + Sum::of_u32(self.sequence) + Sum::of_u16(flags);
+                field::write_u32(template, self.at + TCP_SEQUENCE, self.sequence);
+                field::write_u16(template, self.at + TCP_FLAGS, flags);
+                field::write_u16(template, self.at + TCP_FIELD, sum.checksum());
+                let sent = u32::try_from(part.len()).unwrap_or(u32::MAX);
+                self.sequence = self.sequence.wrapping_add(sent);
+            }
+            Protocol::Udp => {
+                field::write_u16(template, self.at + UDP_LENGTH, length);
+                if !self.no_checksum {
+                    // The length is in the datagram and in its pseudo-header.
+                    let sum = sum + Sum::of_u16(length);
+                    let checksum = never_zero(sum.checksum());
+                    field::write_u16(template, self.at + UDP_FIELD, checksum);
+                }
+            }
+        }
+        self.first = false;
+    }
+}

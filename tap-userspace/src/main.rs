@@ -1,0 +1,6 @@
+//! The binary `podtap`.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    tap_userspace::cli::run()
+}
