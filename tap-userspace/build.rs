@@ -15,8 +15,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed={DIRECTORY}");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    let objects = env::var_os(DIRECTORY)
-        .map_or_else(|| manifest.join("../target/bpf"), PathBuf::from);
+    let objects =
+        env::var_os(DIRECTORY).map_or_else(|| manifest.join("../target/bpf"), PathBuf::from);
     for name in ["classifier", "drop"] {
         let object = objects.join(name);
         println!("cargo::rerun-if-changed={}", object.display());

@@ -16,8 +16,8 @@ mod ledger;
 mod record;
 
 pub use config::{
-    CONFIG_SYMBOL, HEARTBEAT_INTERVAL_NS, HEARTBEAT_TIMEOUT_NS, MAP_HEARTBEAT, MAP_LEDGER, MAP_RING,
-    MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT, TargetConfig, TargetState,
+    CONFIG_SYMBOL, HEARTBEAT_INTERVAL_NS, HEARTBEAT_TIMEOUT_NS, MAP_HEARTBEAT, MAP_LEDGER,
+    MAP_RING, MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT, TargetConfig, TargetState,
 };
 pub use direction::Direction;
 pub use ledger::{Count, LedgerRow, Verdict};

@@ -69,11 +69,16 @@ impl RecordHeader {
 /// of IP and two link-layer headers, rounded up to 8.
 pub const RECORD_CLASSES_BYTES: [usize; 7] = [128, 512, 1520, 4096, 9240, 32_768, 65_568];
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: an index out of bounds is a build error"
+)]
 const _: () = {
+    let classes = RECORD_CLASSES_BYTES;
     let mut index = 0;
-    while index < RECORD_CLASSES_BYTES.len() {
-        assert!(RECORD_CLASSES_BYTES[index] % 8 == 0);
-        assert!(index == 0 || RECORD_CLASSES_BYTES[index - 1] < RECORD_CLASSES_BYTES[index]);
+    while index < classes.len() {
+        assert!(classes[index].is_multiple_of(8));
+        assert!(index == 0 || classes[index - 1] < classes[index]);
         index += 1;
     }
 };

@@ -170,9 +170,18 @@ fn clamp<const N: usize>(len: u32) -> u32 {
 fn report(ctx: &TcContext, verdict: Verdict, len: u32) {
     let target = PODTAP_CONFIG_V1.load().target_id;
     match verdict {
-        Verdict::TooLarge => warn!(ctx, "target {}: first skb larger than any record, {} bytes", target, len),
-        Verdict::RingFull => warn!(ctx, "target {}: first skb lost to a full ring, {} bytes", target, len),
-        Verdict::Unreadable => warn!(ctx, "target {}: first skb that could not be read, {} bytes", target, len),
+        Verdict::TooLarge => warn!(
+            ctx,
+            "target {}: first skb larger than any record, {} bytes", target, len
+        ),
+        Verdict::RingFull => warn!(
+            ctx,
+            "target {}: first skb lost to a full ring, {} bytes", target, len
+        ),
+        Verdict::Unreadable => warn!(
+            ctx,
+            "target {}: first skb that could not be read, {} bytes", target, len
+        ),
         Verdict::Mirrored | Verdict::Dormant | Verdict::AgentAway => {}
     }
 }

@@ -62,7 +62,10 @@ proptest! {
         packet in packets(0..=1_500),
         vlan in vlan_tags(),
         value in any::<u16>(),
+        inverted in any::<bool>(),
     ) {
+        // The inverted sum is what a complete checksum of no bytes would be.
+        let value = if inverted { !packet.pseudo() } else { value };
         prop_assume!(value != packet.pseudo());
         let (data, at) = packet.build(Field::Value(value));
         prop_assert_eq!(field_of_only_frame(&data, at, vlan), value);

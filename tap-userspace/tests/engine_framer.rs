@@ -218,6 +218,11 @@ fn malformed_packets_pass_unchanged_and_counted() {
             change(false, false, true, 4, &[0, 7]),
         ),
     ];
+    let mut fragment = change(true, false, false, 2, &[0, 19]);
+    fragment[20] = 0x20;
+    let lengths = lengths
+        .into_iter()
+        .chain([("a fragment's length within its header", fragment)]);
     for (what, data) in malformed().into_iter().chain(lengths) {
         for vlan in [
             None,

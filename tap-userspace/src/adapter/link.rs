@@ -58,6 +58,9 @@ pub enum LinkError {
     /// No rtnetlink socket.
     #[error("cannot open a rtnetlink socket: {0}")]
     Open(#[source] io::Error),
+    /// Called from asynchronous code, which it would block.
+    #[error("interfaces are looked at from a thread of their own")]
+    Asynchronous,
     /// There is no such interface in this namespace.
     #[error("no interface `{name}` here; there are {present}")]
     NotFound {
@@ -104,8 +107,12 @@ impl Links {
     /// Opens a socket in the calling thread's network namespace.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// When the kernel refuses, or from within a tokio runtime: network
+    /// namespaces belong to threads, and so does this.
     pub fn open() -> Result<Self, LinkError> {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Err(LinkError::Asynchronous);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()
@@ -174,9 +181,10 @@ impl Links {
     /// # Errors
     /// When the kernel refuses one of these.
     pub fn set_up_mirror(&self, link: &Link, mtu_bytes: u32) -> Result<(), LinkError> {
-        let none = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![
-            AfSpecInet6::AddrGenMode(In6AddrGenMode::None),
-        ])]);
+        let none =
+            LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(
+                In6AddrGenMode::None,
+            )])]);
         let settings = [
             (
                 "the IPv6 address generation",
@@ -225,22 +233,26 @@ impl Links {
             } else {
                 request.egress()
             };
-            let filters: Vec<_> = self
-                .run(request.execute().try_collect())
-                .map_err(failed)?;
+            let filters: Vec<_> = self.run(request.execute().try_collect()).map_err(failed)?;
             if !filters.is_empty() {
                 return Ok(false);
             }
         }
         let qdiscs: Vec<_> = self
-            .run(self.handle.qdisc().get().index(signed).execute().try_collect())
+            .run(
+                self.handle
+                    .qdisc()
+                    .get()
+                    .index(signed)
+                    .execute()
+                    .try_collect(),
+            )
             .map_err(failed)?;
         let clsact = qdiscs.into_iter().find(|qdisc| {
             qdisc.header.index == signed
-                && qdisc
-                    .attributes
-                    .iter()
-                    .any(|attribute| matches!(attribute, TcAttribute::Kind(kind) if kind == "clsact"))
+                && qdisc.attributes.iter().any(
+                    |attribute| matches!(attribute, TcAttribute::Kind(kind) if kind == "clsact"),
+                )
         });
         let Some(clsact) = clsact else {
             return Ok(false);

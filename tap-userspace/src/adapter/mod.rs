@@ -4,6 +4,9 @@
 //! them is wired one layer up.
 
 pub mod bpf;
+pub mod kube;
 pub mod link;
 pub mod netns;
+pub mod process;
 pub mod sink;
+pub mod socket;

@@ -11,6 +11,7 @@ use std::{
 
 use rustix::{
     fd::AsFd,
+    io::Errno,
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 
@@ -20,6 +21,8 @@ use rustix::{
 pub struct Netns {
     file: File,
     inode: u64,
+    /// Where it was opened, for messages.
+    origin: PathBuf,
 }
 
 /// Why a network namespace could not be opened or entered.
@@ -39,11 +42,14 @@ pub enum NetnsError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The file is no network namespace, or entering it is not allowed.
-    #[error("cannot enter the network namespace (inode {inode}): {source}")]
+    /// The file is something else.
+    #[error("{0} is no network namespace")]
+    NotNetns(PathBuf),
+    /// Entering it is not allowed.
+    #[error("cannot enter the network namespace {origin}: {source}")]
     Enter {
-        /// Its inode, which names it.
-        inode: u64,
+        /// Where it was opened.
+        origin: PathBuf,
         /// What the kernel said.
         source: io::Error,
     },
@@ -93,13 +99,22 @@ impl Netns {
         Self::open(Path::new("/proc/self/ns/net"))
     }
 
-    /// One that is open already.
+    /// One that is open already; `origin` says where, for messages.
     ///
     /// # Errors
     /// When its inode cannot be read.
-    pub fn from_file(file: File) -> io::Result<Self> {
-        let inode = file.metadata()?.ino();
-        Ok(Self { file, inode })
+    pub fn from_file(file: File, origin: PathBuf) -> Result<Self, NetnsError> {
+        match file.metadata() {
+            Ok(metadata) => Ok(Self {
+                inode: metadata.ino(),
+                file,
+                origin,
+            }),
+            Err(source) => Err(NetnsError::Open {
+                path: origin,
+                source,
+            }),
+        }
     }
 
     /// Inode of the namespace: its identity, for as long as it lives.
@@ -122,14 +137,14 @@ impl Netns {
             thread::Builder::new()
                 .name("podtap-netns".into())
                 .spawn_scoped(scope, || {
-                    move_into_link_name_space(
-                        self.file.as_fd(),
-                        Some(LinkNameSpaceType::Network),
-                    )
-                    .map_err(|error| NetnsError::Enter {
-                        inode: self.inode,
-                        source: error.into(),
-                    })?;
+                    move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
+                        .map_err(|error| match error {
+                            Errno::INVAL => NetnsError::NotNetns(self.origin.clone()),
+                            _ => NetnsError::Enter {
+                                origin: self.origin.clone(),
+                                source: error.into(),
+                            },
+                        })?;
                     Ok(step())
                 })
                 .map_err(NetnsError::Thread)?
@@ -139,11 +154,12 @@ impl Netns {
     }
 
     fn open(path: &Path) -> Result<Self, NetnsError> {
-        File::open(path)
-            .and_then(Self::from_file)
-            .map_err(|source| NetnsError::Open {
+        match File::open(path) {
+            Ok(file) => Self::from_file(file, path.into()),
+            Err(source) => Err(NetnsError::Open {
                 path: path.into(),
                 source,
-            })
+            }),
+        }
     }
 }

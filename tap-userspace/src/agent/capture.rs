@@ -77,8 +77,8 @@ pub async fn capture(
 ) -> Result<Summary, CaptureError> {
     let kernel = Shared::open(options.ring_bytes)?;
     let start_ns = realtime_ns();
-    let datapath = Datapath::start(kernel.ring, sinks, options.frame_limit)
-        .map_err(CaptureError::Datapath)?;
+    let datapath =
+        Datapath::start(kernel.ring, sinks, options.frame_limit).map_err(CaptureError::Datapath)?;
     let target = Target::attach(
         &kernel.shared,
         TARGET,
@@ -147,7 +147,11 @@ impl fmt::Display for Summary {
         writeln!(f, "{} packets received by filter", statistics.received())?;
         writeln!(f, "{} packets dropped by kernel", statistics.lost_skbs())?;
         let total = statistics.ledger.total();
-        let word = if self.closes() { "closes" } else { "DOES NOT CLOSE" };
+        let word = if self.closes() {
+            "closes"
+        } else {
+            "DOES NOT CLOSE"
+        };
         write!(f, "ledger {word}: {} skbs seen =", total.seen.packets)?;
         let mut plus = "";
         for verdict in Verdict::ALL {

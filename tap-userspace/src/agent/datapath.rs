@@ -53,8 +53,10 @@ pub struct DatapathCounts {
     pub undecodable: u64,
     /// What the frame engine made of them.
     pub framer: FramerCounts,
-    /// By target.
+    /// By target, those that [`Datapath::retire`] named left out.
     pub targets: BTreeMap<TargetId, TargetCounts>,
+    /// The retired targets together.
+    pub retired: TargetCounts,
 }
 
 /// What the datapath did with one target's records.
@@ -75,6 +77,8 @@ pub struct TargetCounts {
     pub refused: u64,
     /// Frames made after the wanted number was reached, or after a sink's end.
     pub surplus: u64,
+    /// When the first frame was seen, nanoseconds since the Unix epoch.
+    pub first_frame_ns: Option<u64>,
 }
 
 /// How the datapath ended.
@@ -99,10 +103,46 @@ pub enum DatapathError {
     Sink(#[from] SinkError),
 }
 
+impl DatapathCounts {
+    /// All targets together, retired ones included.
+    #[must_use]
+    pub fn total(&self) -> TargetCounts {
+        let mut total = self.retired;
+        for counts in self.targets.values() {
+            total.add(counts);
+        }
+        total
+    }
+
+    fn retire(&mut self, target: TargetId) {
+        if let Some(counts) = self.targets.remove(&target) {
+            self.retired.add(&counts);
+        }
+    }
+}
+
+impl TargetCounts {
+    fn add(&mut self, other: &Self) {
+        self.records += other.records;
+        self.left_out += other.left_out;
+        self.frames += other.frames;
+        self.frame_bytes += other.frame_bytes;
+        self.delivered += other.delivered;
+        self.refused += other.refused;
+        self.surplus += other.surplus;
+        self.first_frame_ns = match (self.first_frame_ns, other.first_frame_ns) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
+}
+
 #[derive(Debug)]
 struct SharedState {
     stop: AtomicBool,
     counts: Mutex<DatapathCounts>,
+    /// Targets that end, and are not yet counted as retired.
+    retiring: Mutex<Vec<TargetId>>,
     /// Told once, when no more frames will be delivered.
     ended: tokio::sync::Notify,
 }
@@ -138,6 +178,7 @@ impl Datapath {
         let shared = Arc::new(SharedState {
             stop: AtomicBool::new(false),
             counts: Mutex::default(),
+            retiring: Mutex::default(),
             ended: tokio::sync::Notify::new(),
         });
         let worker = Worker {
@@ -166,6 +207,16 @@ impl Datapath {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Says that no more records of a target will be written: its counts are
+    /// kept in [`DatapathCounts::retired`] from the next empty ring on.
+    pub fn retire(&self, target: TargetId) {
+        self.shared
+            .retiring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(target);
     }
 
     /// Waits until nothing more will be delivered: the limit is reached or a
@@ -208,6 +259,7 @@ impl Worker {
                 continue;
             }
             self.outlet.idle();
+            self.retire();
             if stop {
                 break;
             }
@@ -234,12 +286,24 @@ impl Worker {
     /// Handles up to `most` records; true if the ring was empty before that.
     fn drain(&mut self, most: u32) -> bool {
         for _ in 0..most {
-            let Some(item) = self.ring.next() else {
+            let Some(item) = self.ring.pop() else {
                 return true;
             };
             self.outlet.take(&item);
         }
         false
+    }
+
+    /// The ring is empty: what was told before is all there is.
+    fn retire(&mut self) {
+        let mut retiring = self
+            .shared
+            .retiring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for target in retiring.drain(..) {
+            self.outlet.counts.retire(target);
+        }
     }
 
     fn publish(&self) {
@@ -266,6 +330,7 @@ impl Outlet {
         let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
         self.framer.frames(&record, |bytes| {
             target.frames += 1;
+            target.first_frame_ns.get_or_insert(timestamp_ns);
             target.frame_bytes += bytes.len() as u64;
             if error.is_some() || *wanted == Some(0) {
                 target.surplus += 1;

@@ -3,5 +3,8 @@
 pub mod capture;
 mod clocks;
 pub mod datapath;
+pub mod pod_netns;
+pub mod service;
 pub mod tap;
+pub mod tapping;
 pub mod target;

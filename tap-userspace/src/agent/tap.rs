@@ -6,6 +6,7 @@
 use crate::adapter::{
     bpf::{Hook, ProgramsError, TapDrop},
     link::{Link, LinkError, Links},
+    netns::{Netns, NetnsError},
     sink::{Tap, TapError, TapName},
 };
 
@@ -35,6 +36,9 @@ pub enum Keep {
 /// Why a tap could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum TapSetupError {
+    /// This process's own namespace cannot be looked into.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
     /// It could not be opened.
     #[error(transparent)]
     Open(#[from] TapError),
@@ -53,6 +57,10 @@ impl TapInterface {
     /// # Errors
     /// When the name is taken or rights do not suffice.
     pub fn open(name: TapName, keep: Keep, hook: Hook) -> Result<(Self, Tap), TapSetupError> {
+        Netns::current()?.inside(|| Self::open_here(name, keep, hook))?
+    }
+
+    fn open_here(name: TapName, keep: Keep, hook: Hook) -> Result<(Self, Tap), TapSetupError> {
         let links = Links::open()?;
         let was_there = links.by_name(name.as_str()).is_ok();
         let tap = Tap::open(&name)?;
@@ -79,7 +87,7 @@ impl TapInterface {
     /// When the kernel refuses.
     pub fn fit(&mut self, mtu_bytes: u32) -> Result<(), TapSetupError> {
         if mtu_bytes > self.mtu_bytes {
-            Links::open()?.set_up_mirror(&self.link, mtu_bytes)?;
+            Netns::current()?.inside(|| Links::open()?.set_up_mirror(&self.link, mtu_bytes))??;
             self.mtu_bytes = mtu_bytes;
         }
         Ok(())
@@ -90,9 +98,13 @@ impl TapInterface {
     /// # Errors
     /// When a filter cannot be removed.
     pub fn close(self) -> Result<(), TapSetupError> {
-        if self.drop.remove().map_err(ProgramsError::from)? {
-            Links::open()?.remove_unused_clsact(self.link.index)?;
-        }
+        let (drop, index) = (self.drop, self.link.index);
+        Netns::current()?.inside(|| -> Result<(), TapSetupError> {
+            if drop.remove().map_err(ProgramsError::from)? {
+                Links::open()?.remove_unused_clsact(index)?;
+            }
+            Ok(())
+        })??;
         if self.keep == Keep::Always {
             tracing::info!(tap = %self.name, "the tap stays for its sensor");
         }

@@ -16,13 +16,17 @@ use super::signals;
 use crate::{
     adapter::{
         bpf::Hook,
+        kube,
         netns::Netns,
+        process::ProcDir,
         sink::{Lines, Pcapng, Sink, TapName},
     },
     agent::{
         capture::{CaptureOptions, Summary, TARGET, capture},
+        pod_netns,
         tap::{Keep, TapInterface},
     },
+    model::pod::PodKey,
 };
 
 /// Capture the packets of one pod, process or network namespace of this node.
@@ -57,6 +61,9 @@ pub(super) struct CaptureArguments {
     /// How to attach: `auto`, `tcx` or `clsact`.
     #[arg(long, default_value_t = Hook::Auto)]
     hook: Hook,
+    /// Kubeconfig file for --pod; in a pod, its service account if not given.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Where the node's proc file system is.
     #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
     proc: PathBuf,
@@ -68,6 +75,9 @@ struct Source {
     /// A process of the pod.
     #[arg(long)]
     pid: Option<u32>,
+    /// A pod of this node, by namespace and name; asks the API server.
+    #[arg(long, value_name = "NS/NAME", value_parser = pod_key)]
+    pod: Option<PodKey>,
     /// A network namespace: a name that `ip netns` knows, or a path.
     #[arg(long, value_name = "NAME_OR_PATH")]
     netns: Option<String>,
@@ -81,6 +91,13 @@ enum Directions {
     Out,
     /// Both.
     Both,
+}
+
+/// Where the packets go.
+struct Outputs {
+    sinks: Vec<Box<dyn Sink>>,
+    /// Of the sinks' tap, if there is one.
+    interface: Option<TapInterface>,
 }
 
 /// Captures until a signal, the count or the duration ends it.
@@ -106,7 +123,10 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         "capturing needs root: run it with sudo"
     );
     let signalled = signals::ended().context("cannot listen to signals")?;
-    let netns = arguments.source.netns(&arguments.proc)?;
+    let netns = arguments
+        .source
+        .netns(&arguments.proc, arguments.kubeconfig.as_deref())
+        .await?;
     let options = CaptureOptions {
         interface: arguments.interface.clone(),
         directions: arguments.direction.list(),
@@ -114,7 +134,7 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         ring_bytes: arguments.ring_bytes,
         frame_limit: arguments.packet_count,
     };
-    let (sinks, tap) = arguments.sinks()?;
+    let Outputs { sinks, interface } = arguments.outputs()?;
     let over = async {
         match arguments.duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -137,15 +157,15 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         );
     };
     let summary = capture(netns, &options, sinks, started, until).await;
-    if let Some(tap) = tap {
-        tap.close()?;
+    if let Some(interface) = interface {
+        interface.close()?;
     }
     Ok(summary?)
 }
 
 impl CaptureArguments {
     /// What the arguments name; standard output gets packets and nothing else.
-    fn sinks(&self) -> Result<(Vec<Box<dyn Sink>>, Option<TapInterface>)> {
+    fn outputs(&self) -> Result<Outputs> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut interface = None;
         if let Some(name) = &self.tap {
@@ -158,7 +178,7 @@ impl CaptureArguments {
             None if self.tap.is_none() => sinks.push(Box::new(Lines::new(io::stdout()))),
             None => {}
         }
-        Ok((sinks, interface))
+        Ok(Outputs { sinks, interface })
     }
 
     fn pcapng(&self, path: &Path) -> Result<Pcapng> {
@@ -181,20 +201,55 @@ impl CaptureArguments {
 }
 
 impl Source {
-    fn netns(&self, proc: &Path) -> Result<Netns> {
-        match (self.pid, &self.netns) {
-            (Some(pid), _) => Ok(Netns::of_process(proc, pid)?),
-            (_, Some(name)) => Ok(Netns::by_name_or_path(name)?),
+    async fn netns(&self, proc: &Path, kubeconfig: Option<&Path>) -> Result<Netns> {
+        match (self.pid, &self.netns, &self.pod) {
+            (Some(pid), _, _) => Ok(Netns::of_process(proc, pid)?),
+            (_, Some(name), _) => Ok(Netns::by_name_or_path(name)?),
+            (_, _, Some(key)) => pod_netns_of(key, proc, kubeconfig).await,
             _ => bail!("nothing to capture from"),
         }
     }
 
     fn describe(&self) -> String {
-        match (self.pid, &self.netns) {
-            (Some(pid), _) => format!("process {pid}"),
-            (_, Some(name)) => format!("network namespace {name}"),
+        match (self.pid, &self.netns, &self.pod) {
+            (Some(pid), _, _) => format!("process {pid}"),
+            (_, Some(name), _) => format!("network namespace {name}"),
+            (_, _, Some(key)) => format!("pod {key}"),
             _ => String::new(),
         }
+    }
+}
+
+/// Asks the API server which pod it is, and this node's processes where it is.
+async fn pod_netns_of(key: &PodKey, proc: &Path, kubeconfig: Option<&Path>) -> Result<Netns> {
+    let client = kube::client(kubeconfig.map(Path::to_path_buf)).await?;
+    let pod = kube::find_pod(&client, &key.namespace, &key.name).await?;
+    ensure!(
+        !pod.host_network,
+        "the pod {key} uses its node's network: capture with --pid 1 and the node's interface"
+    );
+    let proc = ProcDir::new(proc);
+    let node = pod.node.clone();
+    let found = pod_netns::find(&proc, &pod, &proc.scan()?);
+    let found = found.with_context(|| match node {
+        Some(node) => format!("the pod {key} runs on the node {node}; is this that node?"),
+        None => format!("the pod {key} is on no node yet"),
+    })?;
+    Ok(found.netns)
+}
+
+/// `NAMESPACE/NAME`.
+fn pod_key(text: &str) -> Result<PodKey, String> {
+    match text.split_once('/') {
+        Some((namespace, name))
+            if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
+        {
+            Ok(PodKey {
+                namespace: namespace.into(),
+                name: name.into(),
+            })
+        }
+        _ => Err("a namespace and a name are wanted: NAMESPACE/NAME".into()),
     }
 }
 
@@ -218,7 +273,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some("h") => 60 * 60 * 1000,
         _ => return Err("a number and a unit is wanted: 500ms, 30s, 5m, 2h".into()),
     };
-    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{digits}` is no number"))?;
     match number.checked_mul(unit_ms) {
         Some(0) => Err("no time at all".into()),
         Some(ms) => Ok(Duration::from_millis(ms)),

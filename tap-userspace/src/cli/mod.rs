@@ -1,16 +1,20 @@
 //! The command line: parse, call, print (L5).
 
+mod agent;
 mod capture;
 mod logging;
 mod signals;
+mod status;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::model::one_line;
 
 /// An eBPF tap for the traffic of Kubernetes pods.
 #[derive(Debug, Parser)]
-#[command(name = "podtap", version, about, propagate_version = true)]
+#[command(name = "podtap", version, propagate_version = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -18,23 +22,59 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Agent(agent::AgentArguments),
     Capture(capture::CaptureArguments),
+    Status(status::StatusArguments),
 }
 
 /// Runs the program that the command line asks for. Errors go to standard
 /// error, one line each.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     logging::start();
     let outcome = match arguments.command {
+        Command::Agent(arguments) => agent::run(arguments),
         Command::Capture(arguments) => capture::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("podtap: {error:#}");
+            eprintln!("podtap: {}", one_line(&*error));
             ExitCode::FAILURE
         }
     }
 }
+
+/// Prints what was asked for, such as the help; of a mistake, one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let asks_for_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if asks_for_help || !error.use_stderr() {
+        // A closed pipe behind `--help` is nothing to report.
+        let _ = error.print();
+        return if asks_for_help {
+            ExitCode::from(USAGE)
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let text = error.to_string();
+    let mistake: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let mistake = mistake.join(" ");
+    let mistake = mistake.strip_prefix("error: ").unwrap_or(&mistake);
+    eprintln!("podtap: {mistake} (see --help)");
+    ExitCode::from(USAGE)
+}
+
+/// Exit status for a command line that makes no sense, as tcpdump's and most
+/// others'.
+const USAGE: u8 = 2;

@@ -2,11 +2,14 @@
 //! is an argument.
 #![forbid(unsafe_code)]
 
+pub mod actual;
+pub mod cgroup;
 pub mod checksum;
 pub mod clock;
 pub mod decode;
 pub mod framer;
 pub mod headers;
 pub mod pcapng;
+pub mod plan;
 pub mod segment;
 pub mod vlan;

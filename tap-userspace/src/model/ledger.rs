@@ -35,10 +35,13 @@ impl Ledger {
     #[must_use]
     pub fn closes(&self) -> bool {
         [self.received, self.sent].iter().all(|row| {
-            let sum = row.verdicts.iter().fold(Count::default(), |mut sum, count| {
-                add(&mut sum, *count);
-                sum
-            });
+            let sum = row
+                .verdicts
+                .iter()
+                .fold(Count::default(), |mut sum, count| {
+                    add(&mut sum, *count);
+                    sum
+                });
             sum == row.seen
         })
     }

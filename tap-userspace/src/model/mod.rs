@@ -2,8 +2,14 @@
 
 mod frame;
 mod ledger;
+mod one_line;
+pub mod opt_in;
+pub mod pod;
+pub mod refusal;
+pub mod status;
 mod target;
 
 pub use frame::{Frame, FrameBytes};
 pub use ledger::Ledger;
+pub use one_line::one_line;
 pub use target::TargetId;

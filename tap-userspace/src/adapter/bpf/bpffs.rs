@@ -12,9 +12,7 @@ use std::{
     path::PathBuf,
 };
 
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen,
-};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 /// A detached bpf file system.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use aya::programs::{
 };
 use tap_common::Direction;
 
-use super::chain::chain;
+use crate::model::one_line;
 
 /// Which of the kernel's two ways to hang a classifier on an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -54,7 +54,7 @@ impl fmt::Display for Hook {
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// TCX was asked for by name and refused.
-    #[error("cannot attach through TCX to {interface}: {}", chain(.source))]
+    #[error("cannot attach through TCX to {interface}: {}", one_line(.source))]
     Tcx {
         /// Name of the interface.
         interface: String,
@@ -62,7 +62,7 @@ pub enum HookError {
         source: ProgramError,
     },
     /// The clsact qdisc could not be added.
-    #[error("cannot add a clsact qdisc to {interface}: {}", chain(.source))]
+    #[error("cannot add a clsact qdisc to {interface}: {}", one_line(.source))]
     Qdisc {
         /// Name of the interface.
         interface: String,
@@ -70,7 +70,7 @@ pub enum HookError {
         source: TcError,
     },
     /// The clsact filter could not be added.
-    #[error("cannot add a clsact filter to {interface}: {}", chain(.source))]
+    #[error("cannot add a clsact filter to {interface}: {}", one_line(.source))]
     Filter {
         /// Name of the interface.
         interface: String,
@@ -78,7 +78,7 @@ pub enum HookError {
         source: ProgramError,
     },
     /// The link that aya keeps could not be taken from it.
-    #[error("cannot take the link on {interface}: {}", chain(.source))]
+    #[error("cannot take the link on {interface}: {}", one_line(.source))]
     Link {
         /// Name of the interface.
         interface: String,

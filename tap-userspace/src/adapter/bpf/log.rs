@@ -40,8 +40,8 @@ impl KernelLog {
         const NAME: &str = "podtap-log";
         let mut logger = EbpfLogger::init(object).map_err(SharedError::Log)?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let wake = eventfd(0, EventfdFlags::CLOEXEC)
-            .map_err(|error| thread_error(NAME, error.into()))?;
+        let wake =
+            eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| thread_error(NAME, error.into()))?;
         let wake = Arc::new(wake);
         let run = {
             let (stopped, wake) = (Arc::clone(&stopped), Arc::clone(&wake));

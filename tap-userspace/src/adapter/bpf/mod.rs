@@ -4,7 +4,6 @@
 //! all targets use. [`Programs`] is one target's own instance.
 
 mod bpffs;
-mod chain;
 mod heartbeat;
 mod hook;
 mod log;
@@ -16,7 +15,7 @@ mod shared;
 
 pub use heartbeat::Heartbeat;
 pub use hook::{Hook, HookError};
+pub use log::KernelLog;
 pub use programs::{Attachment, Programs, ProgramsError, TapDrop};
 pub use ring::{Ring, RingError};
-pub use log::KernelLog;
 pub use shared::{Kernel, Shared, SharedError};

@@ -6,19 +6,17 @@ use aya::{
     programs::{ProgramError, SchedClassifier},
 };
 use tap_common::{
-    Direction, LedgerRow, MAP_LEDGER, MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT,
-    TargetState,
+    Direction, LedgerRow, MAP_LEDGER, MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT, TargetState,
 };
 
 use super::{
     Shared,
-    chain::chain,
     hook::{self, Hook, HookError, Hooked},
     object,
     pod::{LedgerPod, StatePod},
     shared::classifier,
 };
-use crate::model::{Ledger, TargetId};
+use crate::model::{Ledger, TargetId, one_line};
 
 /// A target's programs, loaded. Dormant until [`Programs::enable`].
 pub struct Programs {
@@ -42,10 +40,10 @@ pub struct Attachment {
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramsError {
     /// The object could not be loaded, or is of another ABI version.
-    #[error("cannot load the kernel programs: {}", chain(.0))]
+    #[error("cannot load the kernel programs: {}", one_line(.0))]
     Load(#[source] EbpfError),
     /// The kernel refused a program.
-    #[error("the kernel refused the program {name}: {}", chain(.source))]
+    #[error("the kernel refused the program {name}: {}", one_line(.source))]
     Verify {
         /// Its name.
         name: &'static str,
@@ -56,7 +54,7 @@ pub enum ProgramsError {
     #[error("the kernel programs have no map {0}")]
     NoMap(&'static str),
     /// A map could not be read or written.
-    #[error("cannot use the map {name}: {}", chain(.source))]
+    #[error("cannot use the map {name}: {}", one_line(.source))]
     Map {
         /// Its name.
         name: &'static str,

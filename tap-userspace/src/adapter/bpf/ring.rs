@@ -29,7 +29,7 @@ impl Ring {
 
     /// The next record, whole reservation and all; `None` when the ring is
     /// empty. Its place is free again when it is dropped.
-    pub fn next(&mut self) -> Option<impl Deref<Target = [u8]> + '_> {
+    pub fn pop(&mut self) -> Option<impl Deref<Target = [u8]> + '_> {
         self.0.next()
     }
 

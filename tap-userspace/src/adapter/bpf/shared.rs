@@ -1,36 +1,39 @@
 //! What all targets share: the ring, the heartbeat, the programs' log.
 
-use std::{io, num::NonZeroU32, path::PathBuf};
+use std::{
+    io,
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Array, Map, MapData, MapError},
     programs::{ProgramError, SchedClassifier},
 };
-use tap_common::{
-    CONFIG_SYMBOL, MAP_HEARTBEAT, MAP_RING, PROGRAM_IN, PROGRAM_OUT, TargetConfig,
-};
+use tap_common::{CONFIG_SYMBOL, MAP_HEARTBEAT, MAP_RING, PROGRAM_IN, PROGRAM_OUT, TargetConfig};
 
 use super::{
     bpffs::Bpffs,
-    chain::chain,
     heartbeat::Heartbeat,
     log::{KernelLog, MAP_LOG},
     object,
     pod::ConfigPod,
     ring::{Ring, RingError},
 };
-use crate::model::TargetId;
+use crate::model::{TargetId, one_line};
 
 /// The smallest page of the architectures podtap runs on. The kernel wants a
 /// ring of whole pages (`ringbuf_map_alloc` in kernel/bpf/ringbuf.c).
 const PAGE_BYTES: u32 = 4096;
 
 /// Handle on the shared maps, from which targets are loaded.
-#[derive(Debug)]
 pub struct Shared {
     bpffs: Bpffs,
-    ring_bytes: NonZeroU32,
+    /// One for all targets: aya parses the kernel's BTF for each new loader,
+    /// which takes as long as all of the rest.
+    loader: Mutex<EbpfLoader<'static>>,
 }
 
 /// Why the kernel side could not be set up.
@@ -49,10 +52,10 @@ pub enum SharedError {
     #[error("a ring of {0} bytes: it must be a power of two of at least one page (4096)")]
     RingSize(u32),
     /// The kernel refused the object or its maps.
-    #[error("cannot load the kernel programs: {}", chain(.0))]
+    #[error("cannot load the kernel programs: {}", one_line(.0))]
     Load(#[source] EbpfError),
     /// A map that the object should have.
-    #[error("cannot open the map {name}: {}", chain(.source))]
+    #[error("cannot open the map {name}: {}", one_line(.source))]
     Map {
         /// Its name.
         name: &'static str,
@@ -60,7 +63,7 @@ pub enum SharedError {
         source: MapError,
     },
     /// The verifier refused a program.
-    #[error("the kernel refused the program {name}: {}", chain(.source))]
+    #[error("the kernel refused the program {name}: {}", one_line(.source))]
     Verify {
         /// Its name.
         name: &'static str,
@@ -110,7 +113,15 @@ impl Shared {
             return Err(SharedError::NoRingBuffer);
         }
         let bpffs = Bpffs::new().map_err(SharedError::Bpffs)?;
-        let shared = Self { bpffs, ring_bytes };
+        let mut loader = EbpfLoader::new();
+        for name in [MAP_RING, MAP_HEARTBEAT, MAP_LOG] {
+            loader.map_pin_path(name, bpffs.path(name));
+        }
+        loader.map_max_entries(MAP_RING, ring_bytes.get());
+        let shared = Self {
+            bpffs,
+            loader: Mutex::new(loader),
+        };
         // Loaded and dropped: it makes and pins the shared maps, and says now
         // what the verifier would say at the first target.
         let mut probe = shared.load(TargetId(0)).map_err(SharedError::Load)?;
@@ -121,12 +132,11 @@ impl Shared {
         }
         let log = KernelLog::start(&mut probe)?;
         let ring = Ring::new(shared.map(MAP_RING)?)?;
-        let beats = Array::try_from(shared.map(MAP_HEARTBEAT)?).map_err(|source| {
-            SharedError::Map {
+        let beats =
+            Array::try_from(shared.map(MAP_HEARTBEAT)?).map_err(|source| SharedError::Map {
                 name: MAP_HEARTBEAT,
                 source,
-            }
-        })?;
+            })?;
         Ok(Kernel {
             heartbeat: Heartbeat::start(beats)?,
             log,
@@ -137,16 +147,15 @@ impl Shared {
 
     /// Loads the object for one target, on the shared maps.
     pub(super) fn load(&self, target: TargetId) -> Result<Ebpf, EbpfError> {
-        let config = ConfigPod(TargetConfig {
+        // Four bytes a target that are never given back: the loader borrows
+        // the value for as long as it lives.
+        let config: &'static ConfigPod = Box::leak(Box::new(ConfigPod(TargetConfig {
             target_id: target.0,
-        });
-        let mut loader = EbpfLoader::new();
-        for name in [MAP_RING, MAP_HEARTBEAT, MAP_LOG] {
-            loader.map_pin_path(name, self.bpffs.path(name));
-        }
-        loader
-            .map_max_entries(MAP_RING, self.ring_bytes.get())
-            .override_global(CONFIG_SYMBOL, &config, true)
+        })));
+        self.loader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .override_global(CONFIG_SYMBOL, config, true)
             .load(object::CLASSIFIER)
     }
 
@@ -155,6 +164,12 @@ impl Shared {
         MapData::from_pin(path)
             .and_then(Map::from_map_data)
             .map_err(|source| SharedError::Map { name, source })
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 

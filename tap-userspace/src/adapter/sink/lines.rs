@@ -139,10 +139,20 @@ fn describe_ip(
         Some(TransportSlice::Tcp(tcp)) => describe_tcp(out, tcp),
         Some(TransportSlice::Udp(udp)) => write!(out, "UDP, length {}", udp.payload().len()),
         Some(TransportSlice::Icmpv4(icmp)) => {
-            write!(out, "ICMP type {}, length {}", icmp.type_u8(), icmp.slice().len())
+            write!(
+                out,
+                "ICMP type {}, length {}",
+                icmp.type_u8(),
+                icmp.slice().len()
+            )
         }
         Some(TransportSlice::Icmpv6(icmp)) => {
-            write!(out, "ICMP6 type {}, length {}", icmp.type_u8(), icmp.slice().len())
+            write!(
+                out,
+                "ICMP6 type {}, length {}",
+                icmp.type_u8(),
+                icmp.slice().len()
+            )
         }
         _ if fragment => write!(out, "fragment, ip-proto-{protocol}"),
         _ => write!(out, "ip-proto-{protocol}"),

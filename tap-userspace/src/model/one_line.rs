@@ -2,10 +2,11 @@
 
 use std::{error::Error, fmt::Write};
 
-/// The error and its causes, `: ` between them, each line feed a space and
-/// what a cause repeats of its effect left out. aya's verifier log would be
-/// pages: only its first 300 characters are kept.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+/// The error and its causes, `: ` between them. A cause that its effect names
+/// already is left out, a line feed becomes a blank, and of a text as long as
+/// a verifier's log only the first 400 characters are kept.
+#[must_use]
+pub fn one_line(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -18,6 +19,6 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     }
     line.chars()
         .map(|c| if c == '\n' { ' ' } else { c })
-        .take(300)
+        .take(400)
         .collect()
 }

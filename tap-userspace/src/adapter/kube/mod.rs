@@ -1,0 +1,24 @@
+//! Kubernetes: which pods are on this node, who asked for them, and Events
+//! that tell their owners.
+
+mod answered;
+mod client;
+mod convert;
+mod error_text;
+mod events;
+mod feed;
+mod lookup;
+mod outage;
+mod store;
+mod watch;
+
+pub use client::{ClientError, client};
+pub use convert::{ConvertError, pod_from_api};
+pub use events::{EventCounts, Events, record_events};
+pub use lookup::{LookupError, find_pod};
+pub use watch::{ApiState, Desired, Watch, watch_node};
+
+/// Directives for the log filter. kube logs every failed request of every
+/// retry; podtap says once that the API server is away, and once that it is
+/// back.
+pub const LOG_DIRECTIVES: &str = "kube_client=off,kube_runtime=off";

@@ -1,0 +1,241 @@
+//! The agent's life: start, follow what is desired, stop in order.
+
+use std::{
+    future::Future,
+    io,
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kube::Client;
+use tokio::{sync::mpsc, task::block_in_place, time};
+
+use super::{
+    datapath::{Datapath, DatapathError},
+    tap::{Keep, TapInterface, TapSetupError},
+    tapping::Tapping,
+};
+use crate::{
+    adapter::{
+        bpf::{Hook, Shared, SharedError},
+        kube::{ApiState, Desired, Watch, record_events, watch_node},
+        process::ProcDir,
+        sink::TapName,
+        socket::{SocketError, StatusSocket},
+    },
+    model::{
+        opt_in::Own,
+        status::{DatapathStatus, Status},
+    },
+};
+
+/// How often it looks whether the targets' interfaces are still there.
+const INTERFACE_CHECK: Duration = Duration::from_secs(1);
+
+/// How long the whole of stopping may take: well within the 30 s that
+/// Kubernetes grants by default.
+const STOP_BUDGET: Duration = Duration::from_secs(10);
+
+/// How to be an agent.
+#[derive(Clone, Debug)]
+pub struct AgentOptions {
+    /// The node whose pods are tapped.
+    pub node: String,
+    /// The tap interface that their frames go to.
+    pub tap: TapName,
+    /// Where the node's proc file system is.
+    pub proc: PathBuf,
+    /// Where `podtap status` asks.
+    pub socket: PathBuf,
+    /// Size of the ring in bytes, a power of two.
+    pub ring_bytes: NonZeroU32,
+    /// How to attach.
+    pub hook: Hook,
+    /// By what podtap's own pods are known.
+    pub own: Own,
+}
+
+/// Why the agent did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The kernel side could not be set up.
+    #[error(transparent)]
+    Kernel(#[from] SharedError),
+    /// The tap could not be made ready, or not be left in order.
+    #[error(transparent)]
+    Tap(#[from] TapSetupError),
+    /// The status socket could not be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The datapath could not be started.
+    #[error("cannot start the datapath: {0}")]
+    StartDatapath(#[source] io::Error),
+    /// The datapath ended by itself.
+    #[error("the datapath ended: {0}")]
+    Datapath(#[from] DatapathError),
+    /// It did not stop in time.
+    #[error("stopping took longer than {} s; given up at: {step}", STOP_BUDGET.as_secs())]
+    StopTimeout {
+        /// What it was at.
+        step: &'static str,
+    },
+}
+
+/// Taps the pods of a node until `until` is done. Nothing stays attached
+/// after it; the tap interface stays, for its sensor.
+///
+/// # Errors
+/// When it cannot start, when the datapath fails, or when stopping does.
+pub async fn run(
+    client: Client,
+    options: AgentOptions,
+    until: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let socket = StatusSocket::bind(&options.socket)?;
+    let kernel = block_in_place(|| Shared::open(options.ring_bytes))?;
+    let (interface, tap) =
+        block_in_place(|| TapInterface::open(options.tap.clone(), Keep::Always, options.hook))?;
+    let datapath = Datapath::start(kernel.ring, vec![Box::new(tap)], None)
+        .map_err(AgentError::StartDatapath)?;
+    let (watch, watching) = watch_node(&client, &options.node, options.own.clone());
+    let (events, sending) = record_events(&client, &options.node);
+    let (request_sender, requests) = mpsc::channel(16);
+    let serving = tokio::spawn(socket.serve(request_sender));
+    let watching = tokio::spawn(watching);
+    let sending = tokio::spawn(sending);
+    tracing::info!(node = options.node, tap = %options.tap, "the agent runs");
+
+    let mut agent = Agent {
+        tapping: Tapping::new(
+            kernel.shared,
+            ProcDir::new(options.proc),
+            options.hook,
+            interface,
+            events,
+        ),
+        datapath,
+        watch,
+        requests,
+        node: options.node,
+        tap: options.tap,
+    };
+    tokio::select! {
+        () = until => {}
+        () = agent.follow() => {}
+    }
+
+    // No more changes, no more questions; then targets, records, frames, tap.
+    watching.abort();
+    serving.abort();
+    let Agent {
+        mut tapping,
+        datapath,
+        ..
+    } = agent;
+    let deadline = Instant::now() + STOP_BUDGET;
+    block_in_place(|| tapping.detach_all(&datapath));
+    drop(kernel.heartbeat);
+    let finished = within(deadline, "emptying the ring", move || datapath.finish()).await?;
+    let tap = tapping.into_tap();
+    within(deadline, "leaving the tap", || tap.close()).await??;
+    // The last Events, if the API server takes them; they are no reason to
+    // stay.
+    let _ = time::timeout_at(deadline.into(), sending).await;
+    tracing::info!("the agent has stopped");
+    match finished.error {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+struct Agent {
+    tapping: Tapping,
+    datapath: Datapath,
+    watch: Watch,
+    requests: mpsc::Receiver<crate::adapter::socket::Request>,
+    node: String,
+    tap: TapName,
+}
+
+impl Agent {
+    /// Does what is to be done, as it comes. Ends with the datapath.
+    async fn follow(&mut self) {
+        let mut check = time::interval(INTERFACE_CHECK);
+        check.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            let desired: Arc<Desired> = Arc::clone(&self.watch.desired.borrow_and_update());
+            block_in_place(|| self.tapping.follow(&desired, &self.datapath));
+            let retry = self.tapping.next_retry(&desired);
+            tokio::select! {
+                changed = self.watch.desired.changed() => {
+                    if changed.is_err() {
+                        // The watch has ended, which only stopping does.
+                        return;
+                    }
+                }
+                () = until_instant(retry) => {}
+                _ = check.tick() => {
+                    block_in_place(|| self.tapping.check_interfaces(&self.datapath));
+                }
+                Some(request) = self.requests.recv() => {
+                    // A client that went away needs no answer.
+                    let _ = request.send(self.status());
+                }
+                () = self.datapath.ended() => return,
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        let counts = self.datapath.counts();
+        let total = counts.total();
+        let api = match *self.watch.api.borrow() {
+            ApiState::Connecting => "connecting",
+            ApiState::There => "connected",
+            ApiState::Away => "away",
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            node: self.node.clone(),
+            api: api.into(),
+            tap: self.tap.to_string(),
+            targets: self.tapping.target_statuses(&counts),
+            refused: self.tapping.refused_statuses(),
+            datapath: DatapathStatus {
+                records: counts.records,
+                undecodable: counts.undecodable,
+                delivered: total.delivered,
+                refused: total.refused,
+                engine: counts
+                    .framer
+                    .named()
+                    .into_iter()
+                    .map(|(name, count)| (name.into(), count))
+                    .collect(),
+            },
+        }
+    }
+}
+
+async fn until_instant(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Does one step of stopping on a thread of its own, until the deadline.
+async fn within<T: Send + 'static>(
+    deadline: Instant,
+    what: &'static str,
+    step: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AgentError> {
+    let step = tokio::task::spawn_blocking(step);
+    match time::timeout_at(deadline.into(), step).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
+        Err(_) => Err(AgentError::StopTimeout { step: what }),
+    }
+}

@@ -1,0 +1,92 @@
+//! `podtap agent`: taps the labelled pods of one node.
+
+use std::{num::NonZeroU32, path::PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+
+use super::signals;
+use crate::{
+    adapter::{bpf::Hook, kube, sink::TapName, socket},
+    agent::service::{self, AgentOptions},
+    model::{opt_in::Own, pod::PodUid},
+};
+
+/// Tap the pods of this node that are labelled `podtap.dev/tap=true`, or whose
+/// namespace is.
+#[derive(Debug, Args)]
+pub(super) struct AgentArguments {
+    /// Tap interface that the frames are delivered on; made if it is not
+    /// there, and left when the agent stops.
+    #[arg(long, value_name = "NAME")]
+    tap: TapName,
+    /// Name of this node in Kubernetes; the machine's own if not given.
+    #[arg(long, env = "PODTAP_NODE")]
+    node: Option<String>,
+    /// Kubeconfig file; in a pod, its service account if not given.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Where the node's proc file system is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    proc: PathBuf,
+    /// Socket on which `podtap status` asks.
+    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
+    socket: PathBuf,
+    /// Size of the ring between kernel and agent: a power of two.
+    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    ring_bytes: NonZeroU32,
+    /// How to attach: `auto`, `tcx` or `clsact`.
+    #[arg(long, default_value_t = Hook::Auto)]
+    hook: Hook,
+    /// Namespace that podtap itself runs in: its pods there are never tapped.
+    #[arg(long, env = "PODTAP_NAMESPACE")]
+    own_namespace: Option<String>,
+    /// UID of the pod that the agent runs in, which is never tapped.
+    #[arg(long, env = "PODTAP_POD_UID", value_parser = PodUid::parse)]
+    own_pod_uid: Option<PodUid>,
+}
+
+/// Runs until a signal ends it.
+pub(super) fn run(arguments: AgentArguments) -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "the agent needs root, or its capabilities as root of a container"
+    );
+    ensure!(
+        arguments.proc.join("1/ns").exists(),
+        "{} is no proc file system of a node",
+        arguments.proc.display()
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let ended = signals::ended().context("cannot listen to signals")?;
+        let client = kube::client(arguments.kubeconfig).await?;
+        let options = AgentOptions {
+            node: arguments.node.map_or_else(host_name, Ok)?,
+            tap: arguments.tap,
+            proc: arguments.proc,
+            socket: arguments.socket,
+            ring_bytes: arguments.ring_bytes,
+            hook: arguments.hook,
+            own: Own {
+                namespace: arguments.own_namespace,
+                uid: arguments.own_pod_uid,
+            },
+        };
+        Ok(service::run(client, options, ended).await?)
+    })
+}
+
+/// The machine's name, in lower case as the kubelet takes it.
+fn host_name() -> Result<String> {
+    let name = rustix::system::uname();
+    let name = name
+        .nodename()
+        .to_str()
+        .context("the machine's name is no text")?;
+    Ok(name.to_lowercase())
+}

@@ -1,0 +1,142 @@
+//! `podtap status`: what the agent of this node does.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    adapter::socket,
+    model::status::{LedgerStatus, Status},
+};
+
+/// Show what the agent of this node taps, and what became of every packet.
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// Socket of the agent.
+    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
+    socket: PathBuf,
+    /// How to print it.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Asks and prints.
+pub(super) fn run(arguments: &StatusArguments) -> Result<()> {
+    let status = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(socket::ask(&arguments.socket))?;
+    let text = match arguments.output {
+        Output::Json => serde_json::to_string_pretty(&status)? + "\n",
+        Output::Table => table(&status)?,
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn table(status: &Status) -> Result<String> {
+    let mut text = String::new();
+    writeln!(
+        text,
+        "podtap {} on {}, API server {}, tap {}",
+        status.version, status.node, status.api, status.tap
+    )?;
+    let head = [
+        "POD",
+        "INTERFACE",
+        "HOOK",
+        "DIRECTION",
+        "SEEN",
+        "MIRRORED",
+        "LOST",
+        "DORMANT",
+    ];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for target in &status.targets {
+        for (direction, ledger) in [("in", &target.received), ("out", &target.sent)] {
+            let count = |name| verdict(ledger, name);
+            let (mirrored, dormant) = (count("mirrored"), count("dormant"));
+            let all: u64 = ledger.verdicts.values().map(|count| count.packets).sum();
+            rows.push(vec![
+                format!("{}/{}", target.namespace, target.pod),
+                target.interface.clone(),
+                target.hook.clone(),
+                direction.into(),
+                ledger.seen.packets.to_string(),
+                mirrored.to_string(),
+                (all - mirrored - dormant).to_string(),
+                dormant.to_string(),
+            ]);
+        }
+    }
+    aligned(&mut text, &rows);
+    if status.targets.is_empty() {
+        writeln!(text, "no pod is tapped")?;
+    }
+    for target in &status.targets {
+        writeln!(
+            text,
+            "{}/{}: {} frames made, {} on the tap, {} refused by it, {} skbs left out",
+            target.namespace,
+            target.pod,
+            target.frames,
+            target.delivered,
+            target.refused,
+            target.left_out
+        )?;
+    }
+    for pod in &status.refused {
+        writeln!(
+            text,
+            "{}/{} is not tapped ({}): {}",
+            pod.namespace, pod.pod, pod.reason, pod.message
+        )?;
+    }
+    writeln!(
+        text,
+        "since the agent started: {} records read, {} frames on {}, {} refused by it",
+        status.datapath.records, status.datapath.delivered, status.tap, status.datapath.refused
+    )?;
+    Ok(text)
+}
+
+fn verdict(ledger: &LedgerStatus, name: &str) -> u64 {
+    ledger.verdicts.get(name).map_or(0, |count| count.packets)
+}
+
+/// Appends the rows, each column as wide as its widest cell.
+fn aligned(text: &mut String, rows: &[Vec<String>]) {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(String::len).max().unwrap_or(0)
+        })
+        .collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths);
+        let line: Vec<_> = cells
+            .map(|(cell, &width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+}

@@ -1,0 +1,51 @@
+//! What stands: the other side of the plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::pod::{Pod, PodUid};
+use crate::model::refusal::Refusal;
+
+/// What stands, by pod. A pod is in one of the three at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actual {
+    /// Tapped pods, each as it was when it was attached.
+    pub attached: BTreeMap<PodUid, Arc<Pod>>,
+    /// Pods whose refusal was said.
+    pub refused: BTreeMap<PodUid, Refusal>,
+    /// Pods that could not be tapped when it was tried.
+    pub failed: BTreeMap<PodUid, Failed>,
+}
+
+/// A pod that could not be tapped when it was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The pod as it was then. As soon as it is another, it is tried again.
+    pub pod: Arc<Pod>,
+    /// How often it was tried, this one included.
+    pub tries: u32,
+    /// When to try again.
+    pub retry_at: Instant,
+}
+
+impl Failed {
+    /// Notes one more failure, after `before` if there was one, and when to
+    /// try again: 50 ms after the first, doubling up to 10 s.
+    #[must_use]
+    pub fn again(before: Option<&Self>, pod: Arc<Pod>, now: Instant) -> Self {
+        let tries = before.map_or(0, |failed| failed.tries).saturating_add(1);
+        Self {
+            pod,
+            tries,
+            retry_at: now + retry_delay(tries),
+        }
+    }
+}
+
+fn retry_delay(tries: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(10);
+    let doublings = tries.saturating_sub(1).min(16);
+    FIRST.saturating_mul(1 << doublings).min(LONGEST)
+}

@@ -1,0 +1,88 @@
+//! Who is tapped: the label `podtap.dev/tap` on a pod or its namespace.
+
+use std::sync::Arc;
+
+use super::pod::{Phase, Pod, PodUid};
+use super::refusal::Refusal;
+
+/// The label that opts a pod, or a namespace's pods, in or out.
+pub const TAP_LABEL: &str = "podtap.dev/tap";
+/// The label by which podtap's own pods are known, in podtap's own namespace.
+pub const APP_LABEL: &str = "app.kubernetes.io/name";
+/// The value of [`APP_LABEL`] that they have.
+pub const APP_NAME: &str = "podtap";
+
+/// What is to become of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Someone asked for it and nothing speaks against it.
+    Tapped,
+    /// Nobody asked, someone said no, or it has finished.
+    NotTapped,
+    /// Someone asked, and it cannot or must not be.
+    Refused(Refusal),
+}
+
+/// A pod and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredPod {
+    /// The pod.
+    pub pod: Arc<Pod>,
+    /// What is to become of it.
+    pub wanted: Wanted,
+}
+
+/// By what podtap knows its own pods, which it never taps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The namespace podtap itself runs in.
+    pub namespace: Option<String>,
+    /// The UID of the agent's own pod.
+    pub uid: Option<PodUid>,
+}
+
+impl Own {
+    fn is(&self, pod: &Pod) -> bool {
+        self.uid.as_ref() == Some(&pod.uid)
+            || (self.namespace.as_deref() == Some(&pod.key.namespace)
+                && pod.app_label.as_deref() == Some(APP_NAME))
+    }
+}
+
+/// Decides on one pod. `namespace_label` is the value of [`TAP_LABEL`] on its
+/// namespace, if that has one.
+///
+/// The pod's own label wins over its namespace's, unless that says
+/// `enforced`: then no label of the pod can take it out. Only a namespace can
+/// say so.
+#[must_use]
+pub fn wanted(pod: &Pod, namespace_label: Option<&str>, own: &Own) -> Wanted {
+    if pod.phase == Phase::Finished {
+        return Wanted::NotTapped;
+    }
+    match asked(pod, namespace_label) {
+        Ok(false) => Wanted::NotTapped,
+        Err(refusal) => Wanted::Refused(refusal),
+        Ok(true) if own.is(pod) => Wanted::Refused(Refusal::OwnPod),
+        Ok(true) if pod.host_network => Wanted::Refused(Refusal::HostNetwork),
+        Ok(true) => Wanted::Tapped,
+    }
+}
+
+/// Whether anyone asked for this pod to be tapped.
+fn asked(pod: &Pod, namespace_label: Option<&str>) -> Result<bool, Refusal> {
+    if namespace_label == Some("enforced") {
+        return Ok(true);
+    }
+    match (pod.tap_label.as_deref(), namespace_label) {
+        (Some("true"), _) | (None, Some("true")) => Ok(true),
+        (Some("false"), _) | (None, Some("false") | None) => Ok(false),
+        (Some(value), _) => Err(Refusal::UnknownPodLabel {
+            value: value.to_owned(),
+        }),
+        (None, Some(value)) => Err(Refusal::UnknownNamespaceLabel {
+            namespace: pod.key.namespace.clone(),
+            value: value.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a pod that someone asked for is not tapped.
+
+use std::net::IpAddr;
+
+/// A reason. Its text is one line for the pod's owner: what is wrong, and
+/// where there is something to do, what.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// `spec.hostNetwork`.
+    #[error(
+        "the pod uses its node's network (hostNetwork: true): tapping it would tap the whole node"
+    )]
+    HostNetwork,
+    /// One of podtap's.
+    #[error("this is one of podtap's own pods: tapping it would mirror the mirrored traffic")]
+    OwnPod,
+    /// A value that podtap does not know.
+    #[error("the pod's label podtap.dev/tap is {value:?}: set it to \"true\" or \"false\"")]
+    UnknownPodLabel {
+        /// The label's value.
+        value: String,
+    },
+    /// A value that podtap does not know.
+    #[error(
+        "the label podtap.dev/tap of namespace {namespace} is {value:?}: set it to \"true\", \
+         \"false\" or \"enforced\", or give the pod a label of its own"
+    )]
+    UnknownNamespaceLabel {
+        /// The namespace.
+        namespace: String,
+        /// The label's value.
+        value: String,
+    },
+    /// No process of the pod has a namespace that can be its own.
+    #[error("no network namespace of the pod was found on its node")]
+    NetnsNotFound,
+    /// More than one namespace could be the pod's.
+    #[error(
+        "{count} network namespaces of the pod's processes could be its own (addresses: {}): \
+         a process must have made one for itself", list(.ips)
+    )]
+    NetnsAmbiguous {
+        /// How many.
+        count: usize,
+        /// The pod's addresses as its status says them.
+        ips: Vec<IpAddr>,
+    },
+    /// The kernel side could not be attached.
+    #[error("the tap could not be attached: {what}")]
+    AttachFailed {
+        /// The failed operation and its error.
+        what: String,
+    },
+}
+
+impl Refusal {
+    /// A stable name in CamelCase, for Events and `status`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::HostNetwork => "HostNetwork",
+            Self::OwnPod => "OwnPod",
+            Self::UnknownPodLabel { .. } => "UnknownPodLabel",
+            Self::UnknownNamespaceLabel { .. } => "UnknownNamespaceLabel",
+            Self::NetnsNotFound => "NetnsNotFound",
+            Self::NetnsAmbiguous { .. } => "NetnsAmbiguous",
+            Self::AttachFailed { .. } => "AttachFailed",
+        }
+    }
+
+    /// The same name as a value of a metric's label.
+    #[must_use]
+    pub const fn metric_name(&self) -> &'static str {
+        match self {
+            Self::HostNetwork => "host_network",
+            Self::OwnPod => "own_pod",
+            Self::UnknownPodLabel { .. } => "unknown_pod_label",
+            Self::UnknownNamespaceLabel { .. } => "unknown_namespace_label",
+            Self::NetnsNotFound => "netns_not_found",
+            Self::NetnsAmbiguous { .. } => "netns_ambiguous",
+            Self::AttachFailed { .. } => "attach_failed",
+        }
+    }
+}
+
+fn list(ips: &[IpAddr]) -> String {
+    if ips.is_empty() {
+        return "none known".to_owned();
+    }
+    let texts: Vec<_> = ips.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}

@@ -1,0 +1,118 @@
+//! What the agent says of itself: the document behind `podtap status`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tap_common::{LedgerRow, Verdict};
+
+/// The agent at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the agent.
+    pub version: String,
+    /// The node whose pods it taps.
+    pub node: String,
+    /// Whether the API server answers: `connecting`, `connected` or `away`.
+    pub api: String,
+    /// The tap interface that its frames go to.
+    pub tap: String,
+    /// Tapped interfaces.
+    pub targets: Vec<TargetStatus>,
+    /// Pods that are wanted and not tapped.
+    pub refused: Vec<RefusedStatus>,
+    /// What user space did since the agent started, ended targets included.
+    pub datapath: DatapathStatus,
+}
+
+/// One tapped interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetStatus {
+    /// Namespace of its pod.
+    pub namespace: String,
+    /// Its pod.
+    pub pod: String,
+    /// UID of its pod.
+    pub uid: String,
+    /// Its interface in the pod.
+    pub interface: String,
+    /// How it is attached: `tcx` or `clsact`.
+    pub hook: String,
+    /// When it was enabled, nanoseconds since the Unix epoch.
+    pub since_ns: u64,
+    /// When its first frame was seen, likewise.
+    pub first_frame_ns: Option<u64>,
+    /// What the pod received.
+    pub received: LedgerStatus,
+    /// What it sent.
+    pub sent: LedgerStatus,
+    /// Frames made of its records.
+    pub frames: u64,
+    /// Frames of those that the tap has.
+    pub delivered: u64,
+    /// Frames of those that the tap refused.
+    pub refused: u64,
+    /// Records that no frame was made of.
+    pub left_out: u64,
+}
+
+/// A pod that is wanted and not tapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedStatus {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub pod: String,
+    /// Why, as in the Event: one CamelCase word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// One direction's ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// Every skb that the classifier saw.
+    pub seen: CountStatus,
+    /// What became of them, by the verdict's name.
+    pub verdicts: BTreeMap<String, CountStatus>,
+}
+
+/// A number of skbs and of their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountStatus {
+    /// skbs.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What user space did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatapathStatus {
+    /// Records out of the ring.
+    pub records: u64,
+    /// Records of those that were none of this ABI.
+    pub undecodable: u64,
+    /// Frames that the tap has.
+    pub delivered: u64,
+    /// Frames that the tap refused.
+    pub refused: u64,
+    /// What the frame engine did, by the count's name.
+    pub engine: BTreeMap<String, u64>,
+}
+
+impl From<&LedgerRow> for LedgerStatus {
+    fn from(row: &LedgerRow) -> Self {
+        let count = |count: tap_common::Count| CountStatus {
+            packets: count.packets,
+            bytes: count.bytes,
+        };
+        Self {
+            seen: count(row.seen),
+            verdicts: Verdict::ALL
+                .iter()
+                .map(|verdict| (verdict.name().to_owned(), count(row.count(*verdict))))
+                .collect(),
+        }
+    }
+}

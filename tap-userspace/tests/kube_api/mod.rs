@@ -1,0 +1,333 @@
+//! A scripted API server: plain HTTP on loopback, with just the list, watch,
+//! get and create that podtap asks for.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// How the server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As an API server does.
+    Serving,
+    /// Every connection is closed without a word.
+    Down,
+    /// Every request is refused with 403.
+    Forbidding,
+    /// Watches are refused with 410, as expired; all else is served.
+    Expired,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// `GET /version`: method and target.
+    pub(crate) line: String,
+    /// What came with it.
+    pub(crate) body: String,
+}
+
+struct State {
+    mode: Mode,
+    version: u64,
+    /// By kind (`pods`, `namespaces`), by name.
+    objects: HashMap<&'static str, Vec<Value>>,
+    watches: Vec<(&'static str, mpsc::UnboundedSender<String>)>,
+    requests: Vec<Request>,
+    connections: Vec<AbortHandle>,
+    accepted: usize,
+}
+
+/// The server. It ends when it is dropped.
+pub(crate) struct ApiServer {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    accepting: AbortHandle,
+}
+
+impl ApiServer {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(Mutex::new(State {
+            mode: Mode::Serving,
+            version: 1,
+            objects: HashMap::from([("pods", vec![]), ("namespaces", vec![])]),
+            watches: vec![],
+            requests: vec![],
+            connections: vec![],
+            accepted: 0,
+        }));
+        let shared = Arc::clone(&state);
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let connection = tokio::spawn(serve(stream, Arc::clone(&shared)));
+                let mut state = shared.lock().expect("not poisoned");
+                state.accepted += 1;
+                state.connections.push(connection.abort_handle());
+            }
+        });
+        Self {
+            address,
+            state,
+            accepting: accepting.abort_handle(),
+        }
+    }
+
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client_with(None)
+    }
+
+    /// A client that waits for this long for the next byte.
+    pub(crate) fn client_with(&self, read_timeout: Option<Duration>) -> kube::Client {
+        let mut config = kube::Config::new(self.url().parse().expect("a URL"));
+        config.read_timeout = read_timeout;
+        kube::Client::try_from(config).expect("a client")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Changes how requests are answered. Everything open is cut off.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        let mut state = self.state();
+        state.mode = mode;
+        state.watches.clear();
+        for connection in state.connections.drain(..) {
+            connection.abort();
+        }
+    }
+
+    /// Makes or replaces an object, and tells the watches.
+    pub(crate) fn put(&self, kind: &'static str, mut object: Value) {
+        let mut state = self.state();
+        state.version += 1;
+        object["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        let name = object["metadata"]["name"].clone();
+        let objects = state.objects.get_mut(kind).expect("a kind");
+        let known = objects
+            .iter()
+            .position(|old| old["metadata"]["name"] == name);
+        match known {
+            Some(at) => objects[at] = object.clone(),
+            None => objects.push(object.clone()),
+        }
+        let event = if known.is_some() { "MODIFIED" } else { "ADDED" };
+        state.tell(kind, &json!({"type": event, "object": object}));
+    }
+
+    /// Removes an object, and tells the watches.
+    pub(crate) fn remove(&self, kind: &'static str, name: &str) {
+        let mut state = self.state();
+        state.version += 1;
+        let version = state.version.to_string();
+        let objects = state.objects.get_mut(kind).expect("a kind");
+        let at = objects
+            .iter()
+            .position(|old| old["metadata"]["name"] == name);
+        let mut object = objects.remove(at.expect("an object"));
+        object["metadata"]["resourceVersion"] = json!(version);
+        state.tell(kind, &json!({"type": "DELETED", "object": object}));
+    }
+
+    /// Says something of its own on the watches.
+    pub(crate) fn say(&self, kind: &'static str, event: &Value) {
+        self.state().tell(kind, event);
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.state().requests.clone()
+    }
+
+    /// Connections that were ever made.
+    pub(crate) fn connections(&self) -> usize {
+        self.state().accepted
+    }
+
+    pub(crate) fn open_watches(&self) -> usize {
+        let mut state = self.state();
+        state.watches.retain(|(_, sender)| !sender.is_closed());
+        state.watches.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned")
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.set_mode(Mode::Down);
+    }
+}
+
+impl State {
+    fn tell(&self, kind: &str, event: &Value) {
+        for (_, sender) in self.watches.iter().filter(|(of, _)| *of == kind) {
+            let _ = sender.send(format!("{event}\n"));
+        }
+    }
+
+    /// The answer to one request: status and body, or lines without an end;
+    /// nothing if the connection is to be closed.
+    fn answer(&mut self, request: Request) -> Option<Answer> {
+        let line = request.line.clone();
+        self.requests.push(request);
+        let watching = line.contains("watch=true");
+        match self.mode {
+            Mode::Down => return None,
+            Mode::Forbidding => return Some(failure(403, "not for you")),
+            Mode::Expired if watching => return Some(failure(410, "too old")),
+            Mode::Serving | Mode::Expired => {}
+        }
+        let path = line.split_once(' ').expect("a target").1;
+        let path = path.split('?').next().expect("a path");
+        let parts: Vec<_> = path.split('/').skip(1).collect();
+        let answer = match (line.starts_with("POST"), parts.as_slice()) {
+            (false, ["version"]) => Answer::Whole(200, version()),
+            (false, ["api", "v1", kind @ ("pods" | "namespaces")]) => {
+                let kind = if *kind == "pods" {
+                    "pods"
+                } else {
+                    "namespaces"
+                };
+                if watching {
+                    let (sender, receiver) = mpsc::unbounded_channel();
+                    self.watches.push((kind, sender));
+                    Answer::Lines(receiver)
+                } else {
+                    let version = self.version.to_string();
+                    let items = &self.objects[kind];
+                    let list = json!({
+                        "kind": "List",
+                        "apiVersion": "v1",
+                        "metadata": {"resourceVersion": version},
+                        "items": items,
+                    });
+                    Answer::Whole(200, list)
+                }
+            }
+            (false, ["api", "v1", "namespaces", _, "pods", name]) => self.objects["pods"]
+                .iter()
+                .find(|pod| pod["metadata"]["name"] == *name)
+                .map_or_else(
+                    || failure(404, "pods not found"),
+                    |pod| Answer::Whole(200, pod.clone()),
+                ),
+            (true, ["apis", "events.k8s.io", "v1", "namespaces", _, "events"]) => {
+                let body = &self.requests.last().expect("this one").body;
+                Answer::Whole(201, serde_json::from_str(body).expect("JSON"))
+            }
+            _ => failure(404, "no such thing"),
+        };
+        Some(answer)
+    }
+}
+
+enum Answer {
+    Whole(u16, Value),
+    Lines(mpsc::UnboundedReceiver<String>),
+}
+
+fn failure(code: u16, message: &str) -> Answer {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": "Scripted", "code": code,
+    });
+    Answer::Whole(code, status)
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "34", "gitVersion": "v1.34.4", "gitCommit": "", "gitTreeState": "",
+        "buildDate": "", "goVersion": "", "compiler": "", "platform": "",
+    })
+}
+
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
+    while let Some(request) = read_request(&mut stream).await {
+        let answer = state.lock().expect("not poisoned").answer(request);
+        let sent = match answer {
+            None => return,
+            Some(Answer::Whole(status, body)) => send_whole(&mut stream, status, &body).await,
+            Some(Answer::Lines(lines)) => send_lines(&mut stream, lines).await,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Request> {
+    let mut bytes = Vec::new();
+    let head = loop {
+        let mut buffer = [0; 4096];
+        let read = stream
+            .read(&mut buffer)
+            .await
+            .ok()
+            .filter(|&read| read > 0)?;
+        bytes.extend_from_slice(&buffer[..read]);
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+    let length = text
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map_or(0, |(_, value)| value.parse().expect("a length"));
+    let mut body = bytes.split_off(head + 4);
+    while body.len() < length {
+        body.push(stream.read_u8().await.ok()?);
+    }
+    let line = text.lines().next()?.strip_suffix(" HTTP/1.1")?.to_owned();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Some(Request { line, body })
+}
+
+async fn send_whole(stream: &mut TcpStream, status: u16, body: &Value) -> std::io::Result<()> {
+    let body = body.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).await
+}
+
+async fn send_lines(
+    stream: &mut TcpStream,
+    mut lines: mpsc::UnboundedReceiver<String>,
+) -> std::io::Result<()> {
+    let head = "HTTP/1.1 200 X\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    while let Some(line) = lines.recv().await {
+        let chunk = format!("{:x}\r\n{line}\r\n", line.len());
+        stream.write_all(chunk.as_bytes()).await?;
+    }
+    stream.write_all(b"0\r\n\r\n").await
+}
+
+/// Waits until `done` says so, for thirty seconds at most.
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: not within thirty seconds");
+}
