@@ -1,0 +1,9 @@
+//! podtap's development commands, as a library: the integration tests use the
+//! cluster and the images too.
+
+pub mod build;
+pub mod cluster;
+pub mod demo;
+pub mod image;
+pub mod process;
+pub mod setup;

@@ -1,0 +1,104 @@
+//! `cargo xtask`: podtap's development commands.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::cluster::{self, Cluster, Options};
+use xtask::{build, demo, image, process};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "podtap's development commands"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// The eBPF objects, and target/release/podtap with the objects inside.
+    Build,
+    /// Label a pod in a real cluster, and see what Suricata writes.
+    Demo {
+        /// Leave the cluster running.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// A real Kubernetes on this computer.
+    Cluster {
+        #[command(subcommand)]
+        action: ClusterAction,
+    },
+    /// kubectl for that cluster.
+    #[command(disable_help_flag = true)]
+    Kubectl {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The images: podtap, Suricata, and the demo's web server and client.
+    Image {
+        /// The static binary to put into podtap's image.
+        #[arg(long, default_value = "target/release/podtap")]
+        binary: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum ClusterAction {
+    /// Builds what is missing and starts it.
+    Up {
+        /// How many nodes.
+        #[arg(long, default_value_t = Options::default().nodes)]
+        nodes: u8,
+    },
+    /// Ends and removes everything of it.
+    Down,
+    /// What runs, or what is left.
+    Status,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Build => drop(build::build()?),
+        Task::Demo { keep } => demo::demo(keep)?,
+        Task::Cluster {
+            action: ClusterAction::Up { nodes },
+        } => Cluster::up(&Options { nodes }).map(drop)?,
+        Task::Cluster {
+            action: ClusterAction::Down,
+        } => cluster::down()?,
+        Task::Cluster {
+            action: ClusterAction::Status,
+        } => {
+            std::io::stdout().write_all(cluster::status()?.as_bytes())?;
+        }
+        Task::Kubectl { arguments } => {
+            let status =
+                process::interactive(Cluster::attach()?.kubectl_command().args(arguments))?;
+            return Ok(ExitCode::from(
+                status
+                    .code()
+                    .and_then(|code| u8::try_from(code).ok())
+                    .unwrap_or(1),
+            ));
+        }
+        Task::Image { binary } => image::build_all(&binary)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,120 @@
+//! `cargo xtask test`: everything, on a fresh machine.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    build::{self, workspace},
+    cluster::{self, Layout},
+    demo,
+    process::{interactive, step},
+    setup::{self, Tool},
+};
+
+/// Commands that the tests look with: dissectors, `tc` and `ip`.
+const TOOLS: [Tool; 6] = [
+    Tool { command: "cc", package: "gcc" },
+    Tool { command: "tshark", package: "tshark" },
+    Tool { command: "capinfos", package: "wireshark-common" },
+    Tool { command: "ip", package: "iproute2" },
+    Tool { command: "tc", package: "iproute2" },
+    Tool { command: "script", package: "bsdutils" },
+];
+
+/// Runs all tests; `quick` leaves out the cluster and the virtual machines.
+pub fn test(quick: bool) -> Result<()> {
+    let started = Instant::now();
+    setup::require_root("testing a tap")?;
+    setup::need(&TOOLS)?;
+    let binary = build::build()?;
+    check_sources()?;
+    cargo_test(&["--workspace", "--exclude", "tests"], &binary)?;
+    integration_tests(&binary)?;
+    if quick {
+        eprintln!("left out, since --quick: the kernel ladder, the cluster");
+    } else {
+        crate::kernels::kernels(None)?;
+        cluster_tests(&binary)?;
+    }
+    eprintln!("all of it took {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+/// Formatting and lints, of the kernel programs too.
+fn check_sources() -> Result<()> {
+    let run = |folder: &Path, arguments: &[&str]| {
+        let status = interactive(Command::new(env!("CARGO")).current_dir(folder).args(arguments))?;
+        ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+        Ok(())
+    };
+    let root = workspace();
+    step("cargo fmt --check", || {
+        run(&root, &["fmt", "--all", "--check"])?;
+        run(&root.join("tap-ebpf"), &["fmt", "--check"])
+    })?;
+    step("cargo clippy", || {
+        let arguments = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        run(&root, &arguments)
+    })
+}
+
+/// The tests that need the kernel of this machine, but no cluster. One at a
+/// time: they count packets, and one's load would be the other's loss.
+fn integration_tests(binary: &Path) -> Result<()> {
+    let mut arguments = vec!["--package", "tests"];
+    let names = test_names()?;
+    for name in names.iter().filter(|name| *name != CLUSTER_TEST) {
+        arguments.extend(["--test", name]);
+    }
+    arguments.extend(["--", "--include-ignored", "--test-threads", "1"]);
+    cargo_test(&arguments, binary)
+}
+
+/// The test file that needs the cluster of [`demo::prepare`].
+const CLUSTER_TEST: &str = "cluster";
+
+/// The demo, which checks what it shows; then the tests in its cluster; then
+/// that nothing of it is left.
+fn cluster_tests(binary: &Path) -> Result<()> {
+    let tested = demo::demo(true).and_then(|()| {
+        let arguments = ["--package", "tests", "--test", CLUSTER_TEST, "--"];
+        let flags = ["--include-ignored", "--test-threads", "1"];
+        cargo_test(&[&arguments[..], &flags[..]].concat(), binary)
+    });
+    let cleaned = step("taking the cluster down", cluster::down);
+    tested?;
+    cleaned?;
+    let residue = cluster::residue(&Layout::of_this_workspace());
+    ensure!(residue.is_empty(), "left behind:\n{}", residue.join("\n"));
+    Ok(())
+}
+
+/// Runs a test command on the caller's own terminal, so that the runners'
+/// closing lines are seen.
+fn cargo_test(arguments: &[&str], binary: &Path) -> Result<()> {
+    let status = interactive(
+        Command::new(env!("CARGO"))
+            .current_dir(workspace())
+            .args(["test", "--locked"])
+            .args(arguments)
+            .env("PODTAP_BIN", binary),
+    )?;
+    ensure!(status.success(), "cargo test {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// The names of the test files in `tests/tests`.
+fn test_names() -> Result<Vec<String>> {
+    let folder = workspace().join("tests/tests");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.file_stem().context("a file without a name")?;
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
