@@ -5,8 +5,9 @@
 //! does not fit is counted by the kernel programs; nothing in between holds
 //! frames back or loses one.
 
+mod counts;
+
 use std::{
-    collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,17 +17,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use counts::{DatapathCounts, TargetCounts};
+
 use super::clocks;
 use crate::{
     adapter::{
         bpf::{Ring, RingError},
         sink::{Delivery, Sink, SinkError},
     },
-    engine::{
-        clock::Clock,
-        decode::decode,
-        framer::{Framer, FramerCounts},
-    },
+    engine::{clock::Clock, decode::decode, framer::Framer},
     model::{Frame, TargetId},
 };
 
@@ -42,43 +41,6 @@ const RESAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Datapath {
     shared: Arc<SharedState>,
     thread: JoinHandle<Finished>,
-}
-
-/// What the datapath did so far.
-#[derive(Clone, Debug, Default)]
-pub struct DatapathCounts {
-    /// Records out of the ring.
-    pub records: u64,
-    /// Records of those that were none of this ABI.
-    pub undecodable: u64,
-    /// What the frame engine made of them.
-    pub framer: FramerCounts,
-    /// By target, those that [`Datapath::retire`] named left out.
-    pub targets: BTreeMap<TargetId, TargetCounts>,
-    /// The retired targets together.
-    pub retired: TargetCounts,
-}
-
-/// What the datapath did with one target's records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TargetCounts {
-    /// Records out of the ring.
-    pub records: u64,
-    /// Records of those that no frame was made of; the frame engine's counts
-    /// say why.
-    pub left_out: u64,
-    /// Frames made from the others.
-    pub frames: u64,
-    /// Bytes of those frames.
-    pub frame_bytes: u64,
-    /// Frames that every sink has.
-    pub delivered: u64,
-    /// Frames that a sink refused.
-    pub refused: u64,
-    /// Frames made after the wanted number was reached, or after a sink's end.
-    pub surplus: u64,
-    /// When the first frame was seen, nanoseconds since the Unix epoch.
-    pub first_frame_ns: Option<u64>,
 }
 
 /// How the datapath ended.
@@ -101,40 +63,6 @@ pub enum DatapathError {
     /// A sink takes nothing more.
     #[error(transparent)]
     Sink(#[from] SinkError),
-}
-
-impl DatapathCounts {
-    /// All targets together, retired ones included.
-    #[must_use]
-    pub fn total(&self) -> TargetCounts {
-        let mut total = self.retired;
-        for counts in self.targets.values() {
-            total.add(counts);
-        }
-        total
-    }
-
-    fn retire(&mut self, target: TargetId) {
-        if let Some(counts) = self.targets.remove(&target) {
-            self.retired.add(&counts);
-        }
-    }
-}
-
-impl TargetCounts {
-    fn add(&mut self, other: &Self) {
-        self.records += other.records;
-        self.left_out += other.left_out;
-        self.frames += other.frames;
-        self.frame_bytes += other.frame_bytes;
-        self.delivered += other.delivered;
-        self.refused += other.refused;
-        self.surplus += other.surplus;
-        self.first_frame_ns = match (self.first_frame_ns, other.first_frame_ns) {
-            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
-    }
 }
 
 #[derive(Debug)]

@@ -165,7 +165,8 @@ fn attach_clsact(
 ) -> Result<Hooked, HookError> {
     let added_qdisc = match qdisc_add_clsact(interface) {
         Ok(()) => true,
-        Err(TcError::AlreadyAttached) => false,
+        // aya leaves this one as the kernel said it.
+        Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => false,
         Err(source) => {
             return Err(HookError::Qdisc {
                 interface: interface.into(),

@@ -3,6 +3,7 @@
 //! [`Shared`] is made once: the ring, the heartbeat and the programs' log that
 //! all targets use. [`Programs`] is one target's own instance.
 
+mod attachment;
 mod bpffs;
 mod heartbeat;
 mod hook;
@@ -12,10 +13,13 @@ mod pod;
 mod programs;
 mod ring;
 mod shared;
+mod tap_drop;
 
+pub use attachment::Attachment;
 pub use heartbeat::Heartbeat;
 pub use hook::{Hook, HookError};
 pub use log::KernelLog;
-pub use programs::{Attachment, Programs, ProgramsError, TapDrop};
+pub use programs::{Programs, ProgramsError};
 pub use ring::{Ring, RingError};
 pub use shared::{Kernel, Shared, SharedError};
+pub use tap_drop::TapDrop;

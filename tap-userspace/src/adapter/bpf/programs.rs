@@ -1,18 +1,18 @@
 //! One target's own instance of the kernel programs.
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
+    Ebpf, EbpfError,
     maps::{Array, MapData, MapError, PerCpuArray},
     programs::{ProgramError, SchedClassifier},
 };
 use tap_common::{
-    Direction, LedgerRow, MAP_LEDGER, MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT, TargetState,
+    Direction, LedgerRow, MAP_LEDGER, MAP_STATE, PROGRAM_IN, PROGRAM_OUT, TargetState,
 };
 
 use super::{
     Shared,
-    hook::{self, Hook, HookError, Hooked},
-    object,
+    attachment::Attachment,
+    hook::{self, Hook, HookError},
     pod::{LedgerPod, StatePod},
     shared::classifier,
 };
@@ -24,16 +24,6 @@ pub struct Programs {
     object: Ebpf,
     state: Array<MapData, StatePod>,
     ledger: PerCpuArray<MapData, LedgerPod>,
-}
-
-/// Programs on an interface.
-///
-/// Dropped, a TCX attachment ends; one through clsact has to be ended by
-/// [`Attachment::remove`] from inside its namespace, or goes with it.
-#[derive(Debug)]
-#[must_use = "dropping it ends the tap"]
-pub struct Attachment {
-    hooks: Vec<Hooked>,
 }
 
 /// Why a target's programs could not be loaded, attached or read.
@@ -101,21 +91,12 @@ impl Programs {
         directions: &[Direction],
         hook: Hook,
     ) -> Result<Attachment, ProgramsError> {
-        let mut attachment = Attachment { hooks: Vec::new() };
-        for direction in directions {
-            let name = program(*direction);
-            let hooked = classifier(&mut self.object, name)
-                .map_err(|source| ProgramsError::Verify { name, source })
-                .and_then(|program| Ok(hook::attach(program, interface, *direction, hook)?));
-            match hooked {
-                Ok(hooked) => attachment.hooks.push(hooked),
-                Err(error) => {
-                    attachment.remove(interface)?;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(attachment)
+        Attachment::of(interface, directions, |direction| {
+            let name = program(direction);
+            let program = classifier(&mut self.object, name)
+                .map_err(|source| ProgramsError::Verify { name, source })?;
+            Ok(hook::attach(program, interface, direction, hook)?)
+        })
     }
 
     /// Starts or stops copying; counting goes on.
@@ -153,87 +134,6 @@ impl Programs {
 impl std::fmt::Debug for Programs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Programs").finish_non_exhaustive()
-    }
-}
-
-impl Attachment {
-    /// Ends it. The calling thread is in the interface's namespace, and the
-    /// interface is still the one that was attached to. True if a clsact qdisc
-    /// was added for it, which stays.
-    ///
-    /// # Errors
-    /// When a clsact filter cannot be removed.
-    pub fn remove(self, interface: &str) -> Result<bool, HookError> {
-        self.hooks
-            .into_iter()
-            .try_fold(false, |added, hooked| Ok(hooked.remove(interface)? | added))
-    }
-
-    /// How it is attached: [`Hook::Tcx`] or [`Hook::Clsact`].
-    #[must_use]
-    pub fn hook(&self) -> Hook {
-        if self.needs_namespace() {
-            Hook::Clsact
-        } else {
-            Hook::Tcx
-        }
-    }
-
-    /// Whether it has to be removed from inside its namespace.
-    #[must_use]
-    pub fn needs_namespace(&self) -> bool {
-        self.hooks
-            .iter()
-            .any(|hooked| matches!(hooked, Hooked::Clsact { .. }))
-    }
-}
-
-/// Keeps a tap's frames from the host that holds it.
-#[derive(Debug)]
-pub struct TapDrop {
-    _object: Ebpf,
-    attachment: Attachment,
-    interface: String,
-}
-
-impl TapDrop {
-    /// Drops, from now on, whatever arrives or leaves on the interface, after
-    /// its packet sockets saw it. Attached in the network namespace that the
-    /// calling thread is in.
-    ///
-    /// # Errors
-    /// When the kernel refuses; nothing stays attached.
-    pub fn attach(interface: &str, hook: Hook) -> Result<Self, ProgramsError> {
-        let mut object = EbpfLoader::new()
-            .load(object::DROP)
-            .map_err(ProgramsError::Load)?;
-        let name = PROGRAM_DROP;
-        let verify = |source| ProgramsError::Verify { name, source };
-        let program = classifier(&mut object, name).map_err(verify)?;
-        program.load().map_err(verify)?;
-        let mut attachment = Attachment { hooks: Vec::new() };
-        for direction in Direction::ALL {
-            match hook::attach(program, interface, direction, hook) {
-                Ok(hooked) => attachment.hooks.push(hooked),
-                Err(error) => {
-                    attachment.remove(interface)?;
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(Self {
-            _object: object,
-            attachment,
-            interface: interface.into(),
-        })
-    }
-
-    /// Ends it, from the namespace in which it was attached.
-    ///
-    /// # Errors
-    /// When a clsact filter cannot be removed.
-    pub fn remove(self) -> Result<bool, HookError> {
-        self.attachment.remove(&self.interface)
     }
 }
 

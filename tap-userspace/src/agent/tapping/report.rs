@@ -1,0 +1,55 @@
+//! What stands, for `podtap status`.
+
+use super::Tapping;
+use crate::{
+    agent::datapath::DatapathCounts,
+    model::status::{RefusedStatus, TargetStatus},
+};
+
+impl Tapping {
+    /// Every target, with what the datapath did for it.
+    #[must_use]
+    pub fn target_statuses(&self, counts: &DatapathCounts) -> Vec<TargetStatus> {
+        self.targets
+            .iter()
+            .filter_map(|(uid, tapped)| {
+                let pod = self.actual.attached.get(uid)?;
+                let counts = counts
+                    .targets
+                    .get(&tapped.target.id)
+                    .copied()
+                    .unwrap_or_default();
+                let ledger = tapped.target.ledger().unwrap_or_default();
+                Some(TargetStatus {
+                    namespace: pod.key.namespace.clone(),
+                    pod: pod.key.name.clone(),
+                    uid: uid.to_string(),
+                    interface: tapped.target.link.name.clone(),
+                    hook: tapped.target.hook().to_string(),
+                    since_ns: tapped.since_ns,
+                    first_frame_ns: counts.first_frame_ns,
+                    received: (&ledger.received).into(),
+                    sent: (&ledger.sent).into(),
+                    frames: counts.frames,
+                    delivered: counts.delivered,
+                    refused: counts.refused,
+                    left_out: counts.left_out,
+                })
+            })
+            .collect()
+    }
+
+    /// Every pod that is wanted and not tapped.
+    #[must_use]
+    pub fn refused_statuses(&self) -> Vec<RefusedStatus> {
+        self.refusals
+            .values()
+            .map(|(pod, refusal)| RefusedStatus {
+                namespace: pod.key.namespace.clone(),
+                pod: pod.key.name.clone(),
+                reason: refusal.reason().into(),
+                message: refusal.to_string(),
+            })
+            .collect()
+    }
+}
