@@ -117,6 +117,12 @@ impl Netns {
         }
     }
 
+    /// Where it was opened.
+    #[must_use]
+    pub fn origin(&self) -> &Path {
+        &self.origin
+    }
+
     /// Inode of the namespace: its identity, for as long as it lives.
     #[must_use]
     pub fn inode(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! A capture of one interface, from start to closing lines.
 
-use std::{fmt, future::Future, io, num::NonZeroU32};
+use std::{fmt, future::Future, io, num::NonZeroU32, time::Duration};
 
 use tap_common::{Direction, Verdict};
 
@@ -20,6 +20,9 @@ use crate::{
 
 /// The only target of a capture.
 pub const TARGET: TargetId = TargetId(1);
+
+/// How often it looks whether the interface is still there.
+const INTERFACE_CHECK: Duration = Duration::from_secs(1);
 
 /// What to capture.
 #[derive(Clone, Debug)]
@@ -63,13 +66,16 @@ pub enum CaptureError {
     Target(#[from] TargetError),
 }
 
-/// Captures until `until` is done, the wanted frames are there, or a sink takes
-/// no more. `started` is called when the target is enabled.
+/// Captures until `until` is done, the wanted frames are there, a sink takes no
+/// more, or the interface is gone. `reopen` opens the namespace again: it is
+/// not held open, since that would keep it alive after its pod. `started` is
+/// called when the target is enabled.
 ///
 /// # Errors
 /// When nothing could be captured, or a filter not be removed.
 pub async fn capture(
     netns: Netns,
+    reopen: impl Fn() -> Option<Netns>,
     options: &CaptureOptions,
     sinks: Vec<Box<dyn Sink>>,
     started: impl FnOnce(&Target),
@@ -87,14 +93,16 @@ pub async fn capture(
         &options.directions,
         options.hook,
     )?;
-    // An open namespace outlives its pod; through TCX nothing has to be
-    // removed from inside.
-    let netns = target.needs_namespace().then_some(netns);
+    drop(netns);
     started(&target);
     tokio::select! {
         () = until => {}
         () = datapath.ended() => {}
+        () = interface_gone(&target, &reopen) => {
+            tracing::warn!(interface = target.link.name, "the interface is gone");
+        }
     }
+    let netns = target.needs_namespace().then(&reopen).flatten();
     let ledger = target.detach(netns.as_ref())?;
     let mut finished = datapath.finish();
     let counts = finished
@@ -123,6 +131,19 @@ pub async fn capture(
         error: finished.error,
         finish_error,
     })
+}
+
+/// Waits until the interface that was attached to is there no more.
+async fn interface_gone(target: &Target, reopen: impl Fn() -> Option<Netns>) {
+    let mut check = tokio::time::interval(INTERFACE_CHECK);
+    loop {
+        check.tick().await;
+        // A thread and a netlink request, once a second: short enough to be
+        // done here.
+        if !reopen().is_some_and(|netns| target.is_in(&netns)) {
+            return;
+        }
+    }
 }
 
 impl Summary {

@@ -40,11 +40,12 @@ const RESAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Datapath {
     shared: Arc<SharedState>,
-    thread: JoinHandle<Finished>,
+    /// Taken by [`Datapath::finish`].
+    thread: Option<JoinHandle<Finished>>,
 }
 
 /// How the datapath ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Finished {
     /// The sinks, to be finished.
     pub sinks: Vec<Box<dyn Sink>>,
@@ -124,7 +125,10 @@ impl Datapath {
         let thread = thread::Builder::new()
             .name("podtap-datapath".into())
             .spawn(|| worker.run())?;
-        Ok(Self { shared, thread })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// What it did up to at most a tenth of a second ago.
@@ -155,11 +159,20 @@ impl Datapath {
 
     /// Empties the ring and ends. To be called when nothing writes to the ring
     /// any more.
-    pub fn finish(self) -> Finished {
+    pub fn finish(mut self) -> Finished {
         self.shared.stop.store(true, Ordering::Release);
-        self.thread
-            .join()
-            .unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(finished)) => finished,
+            Some(Err(cause)) => std::panic::resume_unwind(cause),
+            None => Finished::default(),
+        }
+    }
+}
+
+impl Drop for Datapath {
+    /// Left without [`Datapath::finish`], the thread ends by itself.
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
     }
 }
 

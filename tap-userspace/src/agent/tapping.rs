@@ -22,7 +22,6 @@ use crate::{
     adapter::{
         bpf::{Hook, Shared},
         kube::{Desired, Events},
-        link::{LinkError, Links},
         netns::Netns,
         process::{ProcDir, ProcessError, Processes},
     },
@@ -305,19 +304,10 @@ impl Tapping {
         })
     }
 
-    /// Whether the interface that was attached to still exists. What cannot be
-    /// looked at counts as there.
+    /// Whether the interface that was attached to still exists.
     fn is_there(&self, uid: &PodUid, tapped: &Tapped) -> bool {
-        let link = &tapped.target.link;
-        let Some(netns) = self.reopen(uid, tapped.pid, tapped.target.netns_inode) else {
-            return false;
-        };
-        let look = || match Links::open()?.by_name(&link.name) {
-            Ok(present) => Ok(present.index == link.index),
-            Err(LinkError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-        };
-        matches!(netns.inside(look), Ok(Ok(true) | Err(_)) | Err(_))
+        self.reopen(uid, tapped.pid, tapped.target.netns_inode)
+            .is_some_and(|netns| tapped.target.is_in(&netns))
     }
 }
 

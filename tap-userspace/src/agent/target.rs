@@ -86,6 +86,21 @@ impl Target {
         self.attachment.needs_namespace()
     }
 
+    /// Whether this is its namespace, and the interface that was attached to
+    /// is still in it. What cannot be looked at counts as there. Blocks.
+    #[must_use]
+    pub fn is_in(&self, netns: &Netns) -> bool {
+        if netns.inode() != self.netns_inode {
+            return false;
+        }
+        let look = || match Links::open()?.by_name(&self.link.name) {
+            Ok(present) => Ok(present.index == self.link.index),
+            Err(LinkError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        matches!(netns.inside(look), Ok(Ok(true) | Err(_)) | Err(_))
+    }
+
     /// How it is attached.
     #[must_use]
     pub fn hook(&self) -> Hook {

@@ -17,6 +17,7 @@ use crate::{
     adapter::{
         bpf::Hook,
         kube,
+        link::Links,
         netns::Netns,
         process::ProcDir,
         sink::{Lines, Pcapng, Sink, TapName},
@@ -127,6 +128,10 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         .source
         .netns(&arguments.proc, arguments.kubeconfig.as_deref())
         .await?;
+    // Before a file is made: a mistyped name should leave none.
+    netns.inside(|| Links::open()?.by_name(&arguments.interface))??;
+    let origin = netns.origin().to_string_lossy().into_owned();
+    let reopen = || Netns::by_name_or_path(&origin).ok();
     let options = CaptureOptions {
         interface: arguments.interface.clone(),
         directions: arguments.direction.list(),
@@ -156,7 +161,7 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
             target.hook()
         );
     };
-    let summary = capture(netns, &options, sinks, started, until).await;
+    let summary = capture(netns, reopen, &options, sinks, started, until).await;
     if let Some(interface) = interface {
         interface.close()?;
     }
