@@ -24,6 +24,11 @@ pub(crate) fn realtime_ns() -> u64 {
     read_ns(ClockId::Realtime)
 }
 
+/// `CLOCK_MONOTONIC`, the clock of records, now.
+pub(super) fn monotonic_ns() -> u64 {
+    read_ns(ClockId::Monotonic)
+}
+
 fn read_ns(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);

@@ -299,6 +299,8 @@ impl Outlet {
         });
         target.left_out += u64::from(target.frames == frames_before);
         self.counts.framer = *self.framer.counts();
+        let delay_ns = clocks::monotonic_ns().saturating_sub(record.timestamp_ns);
+        self.counts.delays.record(delay_ns);
     }
 
     fn idle(&mut self) {

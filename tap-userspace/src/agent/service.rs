@@ -27,7 +27,7 @@ use crate::{
     },
     model::{
         opt_in::Own,
-        status::{DatapathStatus, Status},
+        status::{DatapathStatus, DelayStatus, Status},
     },
 };
 
@@ -208,6 +208,11 @@ impl Agent {
                 undecodable: counts.undecodable,
                 delivered: total.delivered,
                 refused: total.refused,
+                delay: DelayStatus {
+                    p50_ns: counts.delays.quantile_ns(500),
+                    p99_ns: counts.delays.quantile_ns(990),
+                    max_ns: counts.delays.max_ns(),
+                },
                 engine: counts
                     .framer
                     .named()

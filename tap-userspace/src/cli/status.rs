@@ -115,6 +115,15 @@ fn table(status: &Status) -> Result<String> {
         "since the agent started: {} records read, {} frames on {}, {} refused by it",
         status.datapath.records, status.datapath.delivered, status.tap, status.datapath.refused
     )?;
+    let delay = &status.datapath.delay;
+    let ms = |ns: u64| std::time::Duration::from_nanos(ns).as_secs_f64() * 1e3;
+    writeln!(
+        text,
+        "from kernel to tap: half within {:.2} ms, 99 % within {:.2} ms, all within {:.2} ms",
+        ms(delay.p50_ns),
+        ms(delay.p99_ns),
+        ms(delay.max_ns)
+    )?;
     Ok(text)
 }
 

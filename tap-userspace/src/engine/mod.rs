@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod checksum;
 pub mod clock;
 pub mod decode;
+pub mod delay;
 pub mod framer;
 pub mod headers;
 pub mod pcapng;

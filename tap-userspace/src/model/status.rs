@@ -97,8 +97,22 @@ pub struct DatapathStatus {
     pub delivered: u64,
     /// Frames that the tap refused.
     pub refused: u64,
+    /// From the kernel program to the tap.
+    pub delay: DelayStatus,
     /// What the frame engine did, by the count's name.
     pub engine: BTreeMap<String, u64>,
+}
+
+/// How long packets took from the kernel program to the tap, in nanoseconds;
+/// quantiles are at most a quarter too large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayStatus {
+    /// Half of them took no longer.
+    pub p50_ns: u64,
+    /// 99 in 100 took no longer.
+    pub p99_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
 }
 
 impl From<&LedgerRow> for LedgerStatus {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{engine::framer::FramerCounts, model::TargetId};
+use crate::{
+    engine::{delay::Delays, framer::FramerCounts},
+    model::TargetId,
+};
 
 /// What the datapath did so far.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub struct DatapathCounts {
     pub framer: FramerCounts,
     /// By target, those that [`Datapath::retire`] named left out.
     pub targets: BTreeMap<TargetId, TargetCounts>,
+    /// From the kernel program to the last sink, one a record.
+    pub delays: Delays,
     /// The retired targets together.
     pub retired: TargetCounts,
 }
