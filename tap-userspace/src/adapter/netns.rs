@@ -73,6 +73,24 @@ impl Netns {
         }
     }
 
+    /// The namespace of that inode, if a process of the node is in it: another
+    /// way to it when the process that it was opened by has ended.
+    #[must_use]
+    pub fn of_any_process(proc: &Path, inode: u64) -> Option<Self> {
+        let entries = std::fs::read_dir(proc).ok()?;
+        entries
+            .filter_map(Result::ok)
+            .filter(|entry| {
+                let name = entry.file_name();
+                name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+            })
+            .map(|entry| entry.path().join("ns/net"))
+            .filter(|path| path.metadata().is_ok_and(|found| found.ino() == inode))
+            // The process may have ended, and its number be another's.
+            .filter_map(|path| Self::open(&path).ok())
+            .find(|netns| netns.inode == inode)
+    }
+
     /// A namespace by name, as `ip netns` keeps them, or by path.
     ///
     /// # Errors

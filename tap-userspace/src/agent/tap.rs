@@ -66,19 +66,28 @@ impl TapInterface {
         let tap = Tap::open(&name)?;
         let link = links.by_name(name.as_str())?;
         // Dropped before it is persistent, a new tap is gone.
-        let drop = TapDrop::attach(name.as_str(), hook)?;
-        links.set_up_mirror(&link, TAP_MTU_BYTES)?;
-        if keep == Keep::Always && !was_there {
-            tap.set_persistent(true)?;
-        }
         let this = Self {
+            drop: TapDrop::attach(name.as_str(), hook)?,
             name,
             link,
             mtu_bytes: TAP_MTU_BYTES,
-            drop,
             keep,
         };
-        Ok((this, tap))
+        let set_up = || -> Result<(), TapSetupError> {
+            links.set_up_mirror(&this.link, TAP_MTU_BYTES)?;
+            if keep == Keep::Always && !was_there {
+                tap.set_persistent(true)?;
+            }
+            Ok(())
+        };
+        match set_up() {
+            Ok(()) => Ok((this, tap)),
+            Err(error) => {
+                // One that was there before is left as it was.
+                this.remove_drop(&links)?;
+                Err(error)
+            }
+        }
     }
 
     /// Makes room for frames of a target with this MTU.
@@ -98,15 +107,25 @@ impl TapInterface {
     /// # Errors
     /// When a filter cannot be removed.
     pub fn close(self) -> Result<(), TapSetupError> {
-        let (drop, index) = (self.drop, self.link.index);
-        Netns::current()?.inside(|| -> Result<(), TapSetupError> {
-            if drop.remove().map_err(ProgramsError::from)? {
-                Links::open()?.remove_unused_clsact(index)?;
-            }
-            Ok(())
-        })??;
-        if self.keep == Keep::Always {
-            tracing::info!(tap = %self.name, "the tap stays for its sensor");
+        let (name, keep) = (self.name.clone(), self.keep);
+        Netns::current()?.inside(|| self.remove_drop(&Links::open()?))??;
+        if keep == Keep::Always {
+            tracing::info!(tap = %name, "the tap stays for its sensor");
+        }
+        Ok(())
+    }
+
+    /// The calling thread is in the tap's namespace.
+    fn remove_drop(self, links: &Links) -> Result<(), TapSetupError> {
+        // A tap that was not to stay went with its writer, and with it what
+        // was attached.
+        match links.by_name(self.name.as_str()) {
+            Ok(present) if present.index == self.link.index => {}
+            Ok(_) | Err(LinkError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        if self.drop.remove().map_err(ProgramsError::from)? {
+            links.remove_unused_clsact(self.link.index)?;
         }
         Ok(())
     }

@@ -109,11 +109,10 @@ pub(super) fn run(arguments: &CaptureArguments) -> Result<()> {
         .context("cannot start the runtime")?;
     let summary = runtime.block_on(run_capture(arguments))?;
     eprintln!("{summary}");
-    if let Some(error) = summary.finish_error {
-        return Err(error.into());
-    }
-    match summary.error {
-        Some(error) if !error.is_closed_pipe() => Err(error.into()),
+    // A reader that left wants no statistics either.
+    match (summary.finish_error, summary.error) {
+        (Some(error), _) if !error.is_closed_pipe() => Err(error.into()),
+        (_, Some(error)) if !error.is_closed_pipe() => Err(error.into()),
         _ => Ok(()),
     }
 }
@@ -131,7 +130,14 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
     // Before a file is made: a mistyped name should leave none.
     netns.inside(|| Links::open()?.by_name(&arguments.interface))??;
     let origin = netns.origin().to_string_lossy().into_owned();
-    let reopen = || Netns::by_name_or_path(&origin).ok();
+    let inode = netns.inode();
+    let reopen = || {
+        Netns::by_name_or_path(&origin)
+            .ok()
+            .filter(|netns| netns.inode() == inode)
+            // The process that was named may end before its pod.
+            .or_else(|| Netns::of_any_process(&arguments.proc, inode))
+    };
     let options = CaptureOptions {
         interface: arguments.interface.clone(),
         directions: arguments.direction.list(),
@@ -162,10 +168,11 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         );
     };
     let summary = capture(netns, reopen, &options, sinks, started, until).await;
-    if let Some(interface) = interface {
-        interface.close()?;
-    }
-    Ok(summary?)
+    let closed = interface.map_or(Ok(()), TapInterface::close);
+    // Why it failed comes first.
+    let summary = summary?;
+    closed?;
+    Ok(summary)
 }
 
 impl CaptureArguments {
@@ -179,7 +186,13 @@ impl CaptureArguments {
             interface = Some(set_up);
         }
         match &self.write {
-            Some(path) => sinks.push(Box::new(self.pcapng(path)?)),
+            Some(path) => match self.pcapng(path) {
+                Ok(pcapng) => sinks.push(Box::new(pcapng)),
+                Err(error) => {
+                    interface.map_or(Ok(()), TapInterface::close)?;
+                    return Err(error);
+                }
+            },
             None if self.tap.is_none() => sinks.push(Box::new(Lines::new(io::stdout()))),
             None => {}
         }

@@ -38,6 +38,11 @@ mod tunnel;
 /// a jumbo option: what a 16-bit length can say (RFC 791, RFC 8200 section 3).
 const IP_LENGTH_MAX: usize = 65_535;
 
+/// Offset in an IPv6 packet of the option that a hop-by-hop header begins
+/// with, and type and length of the jumbo payload option (RFC 2675 section 2).
+const JUMBO_OPTION: usize = 40 + 2;
+const JUMBO_TYPE_LENGTH: u16 = 0xc204;
+
 /// Offset in a UDP header of its destination port.
 const UDP_DESTINATION: usize = 2;
 
@@ -137,9 +142,13 @@ pub fn write_ip_length(headers: &mut [u8], transport: &Transport, moved: usize) 
 }
 
 /// Whether BIG TCP's jumbo option is there (RFC 2675), which the kernel takes
-/// out when it cuts (`ipv6_gso_segment`).
+/// out when it cuts (`ipv6_gso_segment`, `ipv6_has_hopopt_jumbo`): the only
+/// option of the first extension header. An IP length of 0 alone is none: the
+/// kernel does not look at it.
 fn has_jumbo_header(frame: &[u8], transport: &Transport) -> bool {
-    matches!(transport.ip, Ip::V6(v6) if v6.hop_by_hop) && transport.ip_length(frame) == Some(0)
+    matches!(transport.ip, Ip::V6(v6) if v6.hop_by_hop)
+        && transport.ip_length(frame) == Some(0)
+        && field::read_u16(frame, transport.ip_at + JUMBO_OPTION) == Some(JUMBO_TYPE_LENGTH)
 }
 
 /// Writes the fields of the template that differ from frame to frame, with

@@ -13,6 +13,7 @@ use aya::programs::{
 };
 use tap_common::Direction;
 
+use super::filter_priority;
 use crate::model::one_line;
 
 /// Which of the kernel's two ways to hang a classifier on an interface.
@@ -68,6 +69,14 @@ pub enum HookError {
         interface: String,
         /// What the kernel said.
         source: TcError,
+    },
+    /// The filters that are there could not be listed.
+    #[error("cannot list the clsact filters of {interface}: {source}")]
+    Filters {
+        /// Name of the interface.
+        interface: String,
+        /// What the kernel said.
+        source: io::Error,
     },
     /// The clsact filter could not be added.
     #[error("cannot add a clsact filter to {interface}: {}", one_line(.source))]
@@ -178,16 +187,30 @@ fn attach_clsact(
         interface: interface.into(),
         source,
     };
-    // Priority 0: the kernel takes one before all that are there
-    // (`tcf_auto_prio` in net/sched/cls_api.c).
-    let link = program
-        .attach_with_options(
-            interface,
-            attach_type,
-            TcAttachOptions::Netlink(NlOptions::default()),
-        )
-        .and_then(|id| program.take_link(id))
-        .map_err(filter_error)?;
+    let priority = filter_priority::before_all(interface, attach_type).map_err(|source| {
+        HookError::Filters {
+            interface: interface.into(),
+            source,
+        }
+    })?;
+    let mut add = |priority| {
+        let options = NlOptions {
+            priority,
+            ..NlOptions::default()
+        };
+        program
+            .attach_with_options(interface, attach_type, TcAttachOptions::Netlink(options))
+            .and_then(|id| program.take_link(id))
+    };
+    let link = match add(priority) {
+        // Another kind of filter has the very first priority.
+        Err(error) if priority == 1 => {
+            tracing::warn!(interface, %error, "a foreign filter comes first: what it stops is not seen");
+            add(0)
+        }
+        other => other,
+    }
+    .map_err(filter_error)?;
     let hooked = Hooked::Clsact {
         attach_type,
         priority: link.priority().map_err(filter_error)?,

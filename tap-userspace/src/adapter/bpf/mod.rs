@@ -5,6 +5,7 @@
 
 mod attachment;
 mod bpffs;
+mod filter_priority;
 mod heartbeat;
 mod hook;
 mod log;

@@ -20,6 +20,11 @@
 //! The other way round, a partial checksum whose pseudo-header cannot be known
 //! from the packet stays as it is: behind an IPv4 source route (RFC 791), an
 //! IPv6 routing header of an unknown type, inside a tunnel.
+//!
+//! Padding behind the packet is not covered, although the kernel sums to the
+//! end of the skb (net/core/dev.c `skb_checksum_help`) and padding need not be
+//! zero. To cover it would damage those valid packets that hold the value by
+//! chance, and a sender whose partial packets are padded is not known.
 
 use super::Sum;
 use crate::engine::headers::{Ip, Protocol, Transport, field};

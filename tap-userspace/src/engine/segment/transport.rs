@@ -3,7 +3,7 @@
 use super::{low_u16, without};
 use crate::engine::checksum::Sum;
 use crate::engine::checksum::partial::{TCP_FIELD, UDP_FIELD, never_zero};
-use crate::engine::headers::{Ip, Protocol, Transport, field};
+use crate::engine::headers::{Protocol, Transport, field};
 
 /// Offsets in a TCP header of its sequence number, and of its data offset and
 /// flags.
@@ -26,8 +26,6 @@ pub(super) struct TransportHeader {
     /// Data offset and flags, as the super-frame has them (TCP).
     flags: u16,
     first: bool,
-    /// A UDP checksum of 0 is none, and stays (RFC 768).
-    no_checksum: bool,
     /// The header without the fields that differ, and the pseudo-header
     /// without its length.
     constant: Sum,
@@ -70,9 +68,6 @@ impl TransportHeader {
             sequence: field::read_u32(header, TCP_SEQUENCE).unwrap_or(0),
             flags: field::read_u16(header, TCP_FLAGS).unwrap_or(0),
             first: true,
-            no_checksum: transport.protocol == Protocol::Udp
-                && transport.ip == Ip::V4
-                && field == 0,
             constant: constant + Sum::of_u16(field) + Sum::of_u32(!old_length),
         }
     }
@@ -99,12 +94,13 @@ impl TransportHeader {
             }
             Protocol::Udp => {
                 field::write_u16(template, self.at + UDP_LENGTH, length);
-                if !self.no_checksum {
-                    // The length is in the datagram and in its pseudo-header.
-                    let sum = sum + Sum::of_u16(length);
-                    let checksum = never_zero(sum.checksum());
-                    field::write_u16(template, self.at + UDP_FIELD, checksum);
-                }
+                // The length is in the datagram and in its pseudo-header. A 0
+                // in the super-frame's field is no "none" (RFC 768) to the
+                // kernel, which makes none such itself: GRO takes no datagrams
+                // without a checksum (`udp_gro_receive_segment`).
+                let sum = sum + Sum::of_u16(length);
+                let checksum = never_zero(sum.checksum());
+                field::write_u16(template, self.at + UDP_FIELD, checksum);
             }
         }
         self.first = false;
