@@ -5,5 +5,7 @@ pub mod build;
 pub mod cluster;
 pub mod demo;
 pub mod image;
+pub mod kernels;
 pub mod process;
 pub mod setup;
+pub mod test;

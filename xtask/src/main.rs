@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::cluster::{self, Cluster, Options};
-use xtask::{build, demo, image, process};
+use xtask::{build, demo, image, kernels, process, test};
 
 #[derive(Parser)]
 #[command(
@@ -24,11 +24,23 @@ struct Arguments {
 enum Task {
     /// The eBPF objects, and target/release/podtap with the objects inside.
     Build,
+    /// All tests, with all the set-up that they need.
+    Test {
+        /// Leave out the cluster and the virtual machines.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Label a pod in a real cluster, and see what Suricata writes.
     Demo {
         /// Leave the cluster running.
         #[arg(long)]
         keep: bool,
+    },
+    /// The datapath's checks on old kernels, in virtual machines.
+    Kernels {
+        /// Only this series, such as 5.10; may be given more than once.
+        #[arg(long)]
+        kernel: Vec<String>,
     },
     /// A real Kubernetes on this computer.
     Cluster {
@@ -76,7 +88,9 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Build => drop(build::build()?),
+        Task::Test { quick } => test::test(quick)?,
         Task::Demo { keep } => demo::demo(keep)?,
+        Task::Kernels { kernel } => return kernels::run(&kernel),
         Task::Cluster {
             action: ClusterAction::Up { nodes },
         } => Cluster::up(&Options { nodes }).map(drop)?,

@@ -1,25 +1,48 @@
 //! `cargo xtask test`: everything, on a fresh machine.
 
-use std::{path::Path, process::Command, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, ExitCode},
+    time::Instant,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     build::{self, workspace},
     cluster::{self, Layout},
-    demo,
+    demo, kernels,
     process::{interactive, step},
     setup::{self, Tool},
 };
 
 /// Commands that the tests look with: dissectors, `tc` and `ip`.
 const TOOLS: [Tool; 6] = [
-    Tool { command: "cc", package: "gcc" },
-    Tool { command: "tshark", package: "tshark" },
-    Tool { command: "capinfos", package: "wireshark-common" },
-    Tool { command: "ip", package: "iproute2" },
-    Tool { command: "tc", package: "iproute2" },
-    Tool { command: "script", package: "bsdutils" },
+    Tool {
+        command: "cc",
+        package: "gcc",
+    },
+    Tool {
+        command: "tshark",
+        package: "tshark",
+    },
+    Tool {
+        command: "capinfos",
+        package: "wireshark-common",
+    },
+    Tool {
+        command: "ip",
+        package: "iproute2",
+    },
+    Tool {
+        command: "tc",
+        package: "iproute2",
+    },
+    Tool {
+        command: "script",
+        package: "bsdutils",
+    },
 ];
 
 /// Runs all tests; `quick` leaves out the cluster and the virtual machines.
@@ -30,11 +53,18 @@ pub fn test(quick: bool) -> Result<()> {
     let binary = build::build()?;
     check_sources()?;
     cargo_test(&["--workspace", "--exclude", "tests"], &binary)?;
+    // Those of them that make namespaces; the rest of the ignored ones want
+    // an API server, which the cluster's tests have.
+    let root = ["--package", "tap-userspace", "--", "--ignored", "root_"];
+    cargo_test(&root, &binary)?;
     integration_tests(&binary)?;
     if quick {
         eprintln!("left out, since --quick: the kernel ladder, the cluster");
     } else {
-        crate::kernels::kernels(None)?;
+        ensure!(
+            kernels::run(&[])? == ExitCode::SUCCESS,
+            "the kernel ladder failed"
+        );
         cluster_tests(&binary)?;
     }
     eprintln!("all of it took {} s", started.elapsed().as_secs());
@@ -44,7 +74,11 @@ pub fn test(quick: bool) -> Result<()> {
 /// Formatting and lints, of the kernel programs too.
 fn check_sources() -> Result<()> {
     let run = |folder: &Path, arguments: &[&str]| {
-        let status = interactive(Command::new(env!("CARGO")).current_dir(folder).args(arguments))?;
+        let status = interactive(
+            Command::new(env!("CARGO"))
+                .current_dir(folder)
+                .args(arguments),
+        )?;
         ensure!(status.success(), "cargo {} failed", arguments.join(" "));
         Ok(())
     };
@@ -54,7 +88,15 @@ fn check_sources() -> Result<()> {
         run(&root.join("tap-ebpf"), &["fmt", "--check"])
     })?;
     step("cargo clippy", || {
-        let arguments = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        let arguments = [
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
         run(&root, &arguments)
     })
 }
@@ -100,17 +142,23 @@ fn cargo_test(arguments: &[&str], binary: &Path) -> Result<()> {
             .args(arguments)
             .env("PODTAP_BIN", binary),
     )?;
-    ensure!(status.success(), "cargo test {} failed", arguments.join(" "));
+    ensure!(
+        status.success(),
+        "cargo test {} failed",
+        arguments.join(" ")
+    );
     Ok(())
 }
 
-/// The names of the test files in `tests/tests`.
+/// The names of the integration tests: files in `tests/tests`, and folders
+/// there with a `main.rs`.
 fn test_names() -> Result<Vec<String>> {
     let folder = workspace().join("tests/tests");
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
+        let is_file = path.extension().is_some_and(|extension| extension == "rs");
+        if is_file || path.join("main.rs").is_file() {
             let name = path.file_stem().context("a file without a name")?;
             names.push(name.to_string_lossy().into_owned());
         }

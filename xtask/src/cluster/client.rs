@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::layout::Layout;
 use super::machine::Machine;
 use super::node::Node;
+use super::proc::Process;
 use super::ready::{describe, is_ready, items};
-use super::{Cluster, control_plane};
+use super::{Cluster, cgroup, control_plane};
 use crate::process::{output, output_with_input, run, wait_for};
 
 impl Cluster {
@@ -163,6 +164,15 @@ impl Node {
             );
         }
         Ok(())
+    }
+
+    /// The processes of its pods, as seen from outside.
+    pub fn pod_processes(&self) -> Vec<Process> {
+        let layout = Layout::of_this_workspace();
+        let group = format!(":/{}/kubepods", cgroup::of_machine(&layout, &self.name()));
+        let is_of_pod =
+            |process: &Process| !process.is_gone() && process.cgroups().contains(&group);
+        Process::all().into_iter().filter(is_of_pod).collect()
     }
 
     /// Runs a command on this node for its effect.

@@ -19,18 +19,20 @@ pub(super) fn start(layout: &Layout, control: &Machine) -> Result<()> {
     fs::write(layout.pki().join("audit-policy.json"), AUDIT_POLICY)?;
     // etcd appends: an old log would be taken for this cluster's.
     let _ = fs::remove_file(layout.audit_log());
-    let daemon = |name: &str, flags: Vec<String>| {
-        let program = layout.binary(name);
-        control.start_daemon(
-            layout,
-            program
-                .to_str()
-                .context("the workspace's path is not UTF-8")?,
-            &flags,
-        )
-    };
-    daemon("etcd", etcd())?;
-    daemon("kube-apiserver", api_server(layout))?;
+    daemon(layout, control, "etcd", &etcd())?;
+    start_api_server(layout, control)?;
+    daemon(
+        layout,
+        control,
+        "kube-controller-manager",
+        &controller_manager(layout),
+    )?;
+    daemon(layout, control, "kube-scheduler", &scheduler(layout))
+}
+
+/// Starts the API server and waits until it is ready.
+pub(super) fn start_api_server(layout: &Layout, control: &Machine) -> Result<()> {
+    daemon(layout, control, "kube-apiserver", &api_server(layout))?;
     let answers = wait_for("the API server", Duration::from_secs(120), || {
         // One that has ended will never answer.
         if !control.runs("kube-apiserver") || !control.runs("etcd") {
@@ -44,8 +46,18 @@ pub(super) fn start(layout: &Layout, control: &Machine) -> Result<()> {
         "it ended: see control-kube-apiserver.log and control-etcd.log in {}",
         layout.log().display()
     );
-    daemon("kube-controller-manager", controller_manager(layout))?;
-    daemon("kube-scheduler", scheduler(layout))
+    Ok(())
+}
+
+fn daemon(layout: &Layout, control: &Machine, name: &str, flags: &[String]) -> Result<()> {
+    let program = layout.binary(name);
+    control.start_daemon(
+        layout,
+        program
+            .to_str()
+            .context("the workspace's path is not UTF-8")?,
+        flags,
+    )
 }
 
 /// kubectl as the cluster's administrator. It never sees the user's own

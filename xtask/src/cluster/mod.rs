@@ -22,6 +22,7 @@ mod machine_folders;
 mod network;
 pub mod node;
 mod node_config;
+mod outage;
 mod pki;
 pub mod proc;
 mod ready;
@@ -37,6 +38,7 @@ pub use binaries::{build as build_binaries, build_pause};
 pub use layout::Layout;
 pub use machine::Machine;
 pub use node::Node;
+pub use outage::Outage;
 pub use residue::residue;
 pub use status::status;
 

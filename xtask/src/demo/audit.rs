@@ -6,10 +6,11 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use super::pods::NAMESPACE;
 use crate::cluster::Cluster;
 
-/// When the last change of this pod came in, nanoseconds since the Unix epoch.
-pub(super) fn labelled_ns(cluster: &Cluster, namespace: &str, pod: &str) -> Result<u64> {
+/// When the last change of this pod of the demo came in, nanoseconds since the Unix epoch.
+pub(super) fn labelled_ns(cluster: &Cluster, pod: &str) -> Result<u64> {
     let path = cluster.layout().audit_log();
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let is_change = |event: &Value| {
@@ -17,7 +18,7 @@ pub(super) fn labelled_ns(cluster: &Cluster, namespace: &str, pod: &str) -> Resu
         field("/verb") == Some("patch")
             && field("/objectRef/resource") == Some("pods")
             && field("/objectRef/subresource").is_none()
-            && field("/objectRef/namespace") == Some(namespace)
+            && field("/objectRef/namespace") == Some(NAMESPACE)
             && field("/objectRef/name") == Some(pod)
     };
     let event = text

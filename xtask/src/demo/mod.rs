@@ -4,6 +4,7 @@
 //! What it shows it also checks: it is the cluster's end-to-end test.
 
 mod audit;
+mod latency;
 mod pods;
 mod status;
 mod suricata;
@@ -15,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
     build,
@@ -23,7 +24,7 @@ use crate::{
     image,
     process::{step, wait_for},
 };
-use pods::{NAMESPACE, WEB};
+use pods::{CLIENT, NAMESPACE, WEB};
 use status::AgentPod;
 
 /// Namespace of podtap itself, as in `manifests/base`.
@@ -73,13 +74,22 @@ pub fn prepare() -> Result<Cluster> {
     for archive in &archives {
         import(&cluster, archive)?;
     }
-    step("kubectl apply -k manifests/overlays/suricata", || {
-        cluster.apply_kustomize(&overlay())?;
-        cluster.wait_for_pods(PODTAP_NAMESPACE, PODTAP_SELECTOR, LIMIT)
-    })?;
+    if !cluster
+        .kubectl(&["get", "namespace", PODTAP_NAMESPACE, "--ignore-not-found"])?
+        .is_empty()
+    {
+        // It would go on with the old image, and the old logs.
+        step("removing the podtap of an earlier run", || {
+            cluster.delete_kustomize(&overlay())
+        })?;
+    }
     step("starting a web pod and a client", || {
         pods::start(&cluster)?;
         cluster.wait_for_pods(NAMESPACE, "demo", LIMIT)
+    })?;
+    step("kubectl apply -k manifests/overlays/suricata", || {
+        cluster.apply_kustomize(&overlay())?;
+        cluster.wait_for_pods(PODTAP_NAMESPACE, PODTAP_SELECTOR, LIMIT)
     })?;
     Ok(cluster)
 }
@@ -100,43 +110,48 @@ fn overlay() -> PathBuf {
 /// The demo proper.
 fn show(cluster: &Cluster) -> Result<()> {
     let web_ip = pods::ip(cluster, WEB)?;
-    let agent = AgentPod::on_node_of(cluster, NAMESPACE, WEB)?;
+    let agent = AgentPod::on_node_of(cluster, WEB)?;
+    let client_agent = AgentPod::on_node_of(cluster, CLIENT)?;
     agent.expect_untapped(cluster)?;
+    client_agent.expect_untapped(cluster)?;
 
-    let mut traffic = pods::steady_requests(cluster, &web_ip)?;
-    step("kubectl label pod web podtap.dev/tap=true", || {
-        pods::label(cluster, WEB, "podtap.dev/tap=true")?;
-        agent.wait_until_tapped(cluster, LIMIT)
-    })?;
-    let first_frame_ns = agent.first_frame_ns(cluster, LIMIT)?;
-    traffic.kill().context("ending the steady requests")?;
-    traffic.wait()?;
-    let labelled_ns = audit::labelled_ns(cluster, NAMESPACE, WEB)?;
+    let packets = pods::SteadyPackets::start(cluster, &web_ip)?;
+    let labelled = step("kubectl label pod web podtap.dev/tap=true", || {
+        latency::one(cluster, &agent)
+    });
+    let labelled_often = step("labelling the client, again and again", || {
+        latency::measure(cluster, &client_agent)
+    });
+    packets.stop()?;
+    let (labelled, labelled_often) = (labelled?, labelled_often?);
 
-    step("downloading 10,240,000 bytes, and a page that is not there", || {
-        pods::download(cluster, &web_ip)
-    })?;
+    step(
+        "downloading 10,240,000 bytes, and a page that is not there",
+        || pods::download(cluster, &web_ip),
+    )?;
     let log = step("waiting for Suricata's log", || {
         wait_for("Suricata's http events", LIMIT, || {
             let log = suricata::read(cluster, agent.name())?;
             Ok(log.has_download_and_missing_page(&web_ip).then_some(log))
         })
     })?;
+    let faults = step("waiting for Suricata's counters", || {
+        suricata::faults_of_all(cluster, &agent, LIMIT)
+    })?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nSuricata's http events:\n{}", log.table(cluster)?)?;
     writeln!(
         out,
-        "label set -> first frame on podtap0: {:.1} ms",
-        (first_frame_ns as f64 - labelled_ns as f64) / 1e6
+        "Suricata counted every frame that podtap put on podtap0: {faults}\n"
+    )?;
+    writeln!(
+        out,
+        "API server has the label -> first packet on podtap0: web {}; client, {labelled_often}",
+        latency::ms(labelled)
     )?;
     writeln!(out, "\npodtap status:\n{}", agent.status_table(cluster)?)?;
-    agent.expect_closed_ledger(cluster)?;
-    // Counters are written every two seconds: wait for those after the end.
-    let faults = step("waiting for Suricata's counters", || {
-        suricata::faults_after(cluster, agent.name(), log.last_event(), LIMIT)
-    })?;
-    writeln!(out, "Suricata's counters: {faults}")?;
     faults.expect_none()?;
+    agent.expect_closed_ledger(cluster)?;
 
     step("taking the label away: nothing more may arrive", || {
         pods::label(cluster, WEB, "podtap.dev/tap-")?;
@@ -151,6 +166,10 @@ fn show(cluster: &Cluster) -> Result<()> {
         );
         Ok(())
     })?;
-    writeln!(out, "Events on the pod:\n{}", pods::events(cluster, WEB)?)?;
+    writeln!(
+        out,
+        "Events on the web pod:\n{}",
+        pods::events(cluster, WEB)?
+    )?;
     Ok(())
 }

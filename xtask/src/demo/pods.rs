@@ -19,7 +19,7 @@ pub(super) const CLIENT: &str = "client";
 /// A page that the server does not have.
 pub(super) const MISSING: &str = "no-such-page";
 
-/// Makes the namespace and both pods.
+/// Makes the namespace and both pods, not labelled.
 pub(super) fn start(cluster: &Cluster) -> Result<()> {
     let namespace = json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
@@ -28,10 +28,7 @@ pub(super) fn start(cluster: &Cluster) -> Result<()> {
     let client = ["sleep", "86400"];
     let nodes = cluster.nodes();
     let (first, last) = nodes.first().zip(nodes.last()).context("no nodes")?;
-    for (name, node, command) in [
-        (WEB, first, None),
-        (CLIENT, last, Some(client)),
-    ] {
+    for (name, node, command) in [(WEB, first, None), (CLIENT, last, Some(client))] {
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -48,6 +45,8 @@ pub(super) fn start(cluster: &Cluster) -> Result<()> {
             },
         });
         cluster.apply(&pod.to_string())?;
+        // A demo that failed may have left it.
+        label(cluster, name, "podtap.dev/tap-")?;
     }
     Ok(())
 }
@@ -67,20 +66,34 @@ pub(super) fn label(cluster: &Cluster, pod: &str, label: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Requests of the server's first page, one after the other, until killed or
-/// for a minute.
-pub(super) fn steady_requests(cluster: &Cluster, ip: &str) -> Result<Child> {
-    let script = format!(
-        "n=0; while [ $n -lt 3000 ]; do wget -q -O /dev/null http://{ip}/ || exit 1; \
-         n=$((n+1)); sleep 0.02; done"
-    );
-    Ok(cluster
-        .kubectl_command()
-        .args(["exec", "-n", NAMESPACE, CLIENT, "--", "sh", "-c", &script])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?)
+/// A packet from the client to the server every few milliseconds, and one back:
+/// what a new tap sees first.
+pub(super) struct SteadyPackets(Child);
+
+impl SteadyPackets {
+    /// Starts them; they end with this, or after two minutes.
+    pub(super) fn start(cluster: &Cluster, ip: &str) -> Result<Self> {
+        // The end of standard input ends them. Ending kubectl would not: what
+        // it started in the pod would go on.
+        let script = format!("ping -q -i 0.005 -w 120 {ip} >/dev/null & cat; kill $!");
+        let child = cluster
+            .kubectl_command()
+            .args([
+                "exec", "-i", "-n", NAMESPACE, CLIENT, "--", "sh", "-c", &script,
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    /// Ends them, and waits until they have ended.
+    pub(super) fn stop(mut self) -> Result<()> {
+        drop(self.0.stdin.take());
+        self.0.wait()?;
+        Ok(())
+    }
 }
 
 /// Downloads the large file, whole, and asks for a page that is not there.
@@ -95,26 +108,24 @@ pub(super) fn download(cluster: &Cluster, ip: &str) -> Result<()> {
         lines.next() == Some(&WEB_FILE_LENGTH.to_string()),
         "the download is not whole: {out}"
     );
-    ensure!(!lines.any(|line| line == "found"), "the missing page was there");
+    ensure!(
+        !lines.any(|line| line == "found"),
+        "the missing page was there"
+    );
     Ok(())
 }
 
 /// The Events that tell a pod's owner what podtap did.
 pub(super) fn events(cluster: &Cluster, pod: &str) -> Result<String> {
-    let selector = format!("involvedObject.name={pod},source=podtap");
-    let all = cluster.kubectl(&["get", "events", "-n", NAMESPACE, "--field-selector", &selector]);
-    match all {
-        Ok(events) if !events.trim().is_empty() => Ok(events),
-        // Events of the newer API have no `source`.
-        _ => cluster.kubectl(&[
-            "get",
-            "events.v1.events.k8s.io",
-            "-n",
-            NAMESPACE,
-            "--field-selector",
-            &format!("regarding.name={pod}"),
-            "-o",
-            "custom-columns=REASON:.reason,FROM:.reportingController,NOTE:.note",
-        ]),
-    }
+    cluster.kubectl(&[
+        "get",
+        "events.v1.events.k8s.io",
+        "-n",
+        NAMESPACE,
+        "--field-selector",
+        &format!("regarding.name={pod},reportingController=podtap.dev/agent"),
+        "--sort-by=.eventTime",
+        "-o",
+        "custom-columns=TIME:.eventTime,TYPE:.type,REASON:.reason,NOTE:.note",
+    ])
 }

@@ -5,18 +5,22 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{NAMESPACE, PODTAP_NAMESPACE, PODTAP_SELECTOR, WEB};
+use super::{NAMESPACE, PODTAP_NAMESPACE, PODTAP_SELECTOR};
 use crate::{cluster::Cluster, process::wait_for};
 
-/// The agent's pod on one node.
+/// The agent's pod on the node of one of the demo's pods, which it is asked
+/// about.
 #[derive(Debug)]
-pub(super) struct AgentPod(String);
+pub(super) struct AgentPod {
+    name: String,
+    pod: &'static str,
+}
 
 impl AgentPod {
     /// The one on the node where this pod runs.
-    pub(super) fn on_node_of(cluster: &Cluster, namespace: &str, pod: &str) -> Result<Self> {
+    pub(super) fn on_node_of(cluster: &Cluster, pod: &'static str) -> Result<Self> {
         let node = "jsonpath={.spec.nodeName}";
-        let node = cluster.kubectl(&["get", "pod", pod, "-n", namespace, "-o", node])?;
+        let node = cluster.kubectl(&["get", "pod", pod, "-n", NAMESPACE, "-o", node])?;
         let selector = format!("spec.nodeName={node}");
         let name = cluster.kubectl(&[
             "get",
@@ -30,22 +34,26 @@ impl AgentPod {
             "-o",
             "jsonpath={.items[*].metadata.name}",
         ])?;
-        ensure!(!name.is_empty() && !name.contains(' '), "agents on {node}: `{name}`");
-        Ok(Self(name))
+        ensure!(
+            !name.is_empty() && !name.contains(' '),
+            "agents on {node}: `{name}`"
+        );
+        Ok(Self { name, pod })
     }
 
     /// Its name.
     pub(super) fn name(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// The pod that it is asked about.
+    pub(super) fn pod(&self) -> &'static str {
+        self.pod
     }
 
     /// `podtap status`, as people read it.
     pub(super) fn status_table(&self, cluster: &Cluster) -> Result<String> {
         self.podtap(cluster, &["status"])
-    }
-
-    pub(super) fn wait_until_tapped(&self, cluster: &Cluster, limit: Duration) -> Result<()> {
-        wait_for("the tap", limit, || Ok(self.target(cluster)?.map(drop)))
     }
 
     pub(super) fn wait_until_untapped(&self, cluster: &Cluster, limit: Duration) -> Result<()> {
@@ -61,7 +69,7 @@ impl AgentPod {
         }
     }
 
-    /// When the first frame of the web pod was seen.
+    /// When the first packet of the pod was seen, since it is tapped.
     pub(super) fn first_frame_ns(&self, cluster: &Cluster, limit: Duration) -> Result<u64> {
         wait_for("the first frame", limit, || {
             let target = self.target(cluster)?;
@@ -73,7 +81,9 @@ impl AgentPod {
     pub(super) fn delivered(&self, cluster: &Cluster) -> Result<u64> {
         let status = self.status(cluster)?;
         let delivered = status.pointer("/datapath/delivered");
-        delivered.and_then(Value::as_u64).context("no count of frames")
+        delivered
+            .and_then(Value::as_u64)
+            .context("no count of frames")
     }
 
     /// Nothing flows: what was seen equals the sum of the verdicts, and all
@@ -96,26 +106,35 @@ impl AgentPod {
                 .sum();
             let mirrored = number(&format!("/{direction}/verdicts/mirrored/packets"))?;
             let dormant = number(&format!("/{direction}/verdicts/dormant/packets"))?;
-            ensure!(seen == sum, "{direction}: seen {seen}, the verdicts' sum is {sum}");
+            ensure!(
+                seen == sum,
+                "{direction}: seen {seen}, the verdicts' sum is {sum}"
+            );
             ensure!(
                 seen == mirrored + dormant,
                 "{direction}: seen {seen}, mirrored {mirrored}, dormant {dormant}"
             );
         }
         let (frames, delivered) = (number("/frames")?, number("/delivered")?);
-        ensure!(frames == delivered, "{frames} frames made, {delivered} on the tap");
+        ensure!(
+            frames == delivered,
+            "{frames} frames made, {delivered} on the tap"
+        );
         ensure!(frames > 0, "no frame was made");
         Ok(())
     }
 
-    /// The web pod's entry, if it is tapped.
+    /// The pod's entry, if it is tapped.
     fn target(&self, cluster: &Cluster) -> Result<Option<Value>> {
         let status = self.status(cluster)?;
         let targets = status.get("targets").and_then(Value::as_array);
-        let target = targets.context("the status has no targets")?.iter().find(|target| {
-            target.get("pod").and_then(Value::as_str) == Some(WEB)
-                && target.get("namespace").and_then(Value::as_str) == Some(NAMESPACE)
-        });
+        let target = targets
+            .context("the status has no targets")?
+            .iter()
+            .find(|target| {
+                target.get("pod").and_then(Value::as_str) == Some(self.pod)
+                    && target.get("namespace").and_then(Value::as_str) == Some(NAMESPACE)
+            });
         Ok(target.cloned())
     }
 
@@ -129,7 +148,7 @@ impl AgentPod {
             "exec",
             "-n",
             PODTAP_NAMESPACE,
-            &self.0,
+            &self.name,
             "-c",
             "agent",
             "--",

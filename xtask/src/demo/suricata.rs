@@ -1,11 +1,11 @@
 //! What Suricata wrote: its `eve.json`, read out of its container.
 
-use std::{collections::BTreeMap, fmt, fmt::Write as _, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, fmt, fmt::Write as _, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use super::{PODTAP_NAMESPACE, pods::MISSING};
+use super::{PODTAP_NAMESPACE, pods::MISSING, status::AgentPod};
 use crate::{
     cluster::Cluster,
     image::web::{WEB_FILE, WEB_FILE_LENGTH},
@@ -52,7 +52,9 @@ pub(super) fn read(cluster: &Cluster, pod: &str) -> Result<Log> {
         file,
     ])?;
     // The last line may be half written.
-    let events = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let events = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
     Ok(Log {
         events: events.collect(),
     })
@@ -111,13 +113,6 @@ impl Log {
         Ok(table)
     }
 
-    /// Time of the last http event, as Suricata writes it: such times sort as
-    /// text.
-    pub(super) fn last_event(&self) -> String {
-        let times = self.http().filter_map(timestamp);
-        times.max().unwrap_or_default().to_owned()
-    }
-
     fn http(&self) -> impl Iterator<Item = &Value> {
         self.of_type("http")
     }
@@ -129,11 +124,8 @@ impl Log {
     }
 
     /// The counters of the last `stats` event.
-    fn faults(&self, after: &str) -> Option<Faults> {
-        let event = self
-            .of_type("stats")
-            .filter(|event| timestamp(event).is_some_and(|time| time > after))
-            .last()?;
+    fn faults(&self) -> Option<Faults> {
+        let event = self.of_type("stats").last()?;
         let stats = event.get("stats")?;
         let counter = |name: &str| {
             let path = format!("/{}", name.replace('.', "/"));
@@ -149,21 +141,42 @@ impl Log {
     }
 }
 
-/// The counters, as soon as Suricata wrote them later than `after`.
-pub(super) fn faults_after(
+/// The counters, as soon as Suricata has counted every frame that the agent put
+/// on the tap. Nothing else may be on it: counting more is an error at once.
+pub(super) fn faults_of_all(
     cluster: &Cluster,
-    pod: &str,
-    after: String,
+    agent: &AgentPod,
     limit: Duration,
 ) -> Result<Faults> {
-    wait_for("Suricata's counters", limit, || Ok(read(cluster, pod)?.faults(&after)))
+    let more = wait_for("Suricata to have counted every frame", limit, || {
+        let faults = read(cluster, agent.name())?.faults();
+        let faults = faults.context("Suricata wrote no counters yet")?;
+        let delivered = agent.delivered(cluster)?;
+        match faults.packets.cmp(&delivered) {
+            Ordering::Less => bail!("it counted {} of {delivered}", faults.packets),
+            Ordering::Equal => Ok(Some(Ok(faults))),
+            Ordering::Greater => Ok(Some(Err((faults.packets, delivered)))),
+        }
+    })?;
+    more.map_err(|(counted, delivered)| {
+        anyhow!(
+            "Suricata counted {counted} packets, and only {delivered} frames were put on the tap"
+        )
+    })
 }
 
 impl Faults {
     /// Fails if one of them is not 0, or if the counters are not there.
     pub(super) fn expect_none(&self) -> Result<()> {
-        for name in ["decoder.invalid", "tcp.invalid_checksum", "tcp.reassembly_gap"] {
-            ensure!(self.counters.contains_key(name), "Suricata has no counter {name}");
+        for name in [
+            "decoder.invalid",
+            "tcp.invalid_checksum",
+            "tcp.reassembly_gap",
+        ] {
+            ensure!(
+                self.counters.contains_key(name),
+                "Suricata has no counter {name}"
+            );
         }
         ensure!(self.packets > 0, "Suricata saw no packet");
         ensure!(self.counters.values().all(|count| *count == 0), "{self}");
@@ -174,15 +187,15 @@ impl Faults {
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} packets", self.packets)?;
-        for (name, count) in &self.counters {
+        let (none, some): (Vec<_>, Vec<_>) =
+            self.counters.iter().partition(|(_, count)| **count == 0);
+        for (name, count) in some {
             write!(f, ", {name} {count}")?;
         }
+        let none: Vec<_> = none.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "\n(0 each: {})", none.join(", "))?;
         Ok(())
     }
-}
-
-fn timestamp(event: &Value) -> Option<&str> {
-    event.get("timestamp")?.as_str()
 }
 
 /// Namespace and name of each pod, by its addresses.
@@ -193,8 +206,16 @@ fn pod_names(cluster: &Cluster) -> Result<BTreeMap<String, String>> {
         let field = |path: &str| pod.pointer(path)?.as_str().map(str::to_owned);
         Some((
             field("/status/podIP")?,
-            format!("{}/{}", field("/metadata/namespace")?, field("/metadata/name")?),
+            format!(
+                "{}/{}",
+                field("/metadata/namespace")?,
+                field("/metadata/name")?
+            ),
         ))
     };
-    Ok(items.context("no list of pods")?.iter().filter_map(entry).collect())
+    Ok(items
+        .context("no list of pods")?
+        .iter()
+        .filter_map(entry)
+        .collect())
 }

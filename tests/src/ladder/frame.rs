@@ -1,0 +1,121 @@
+//! Judges frames with a parser that knows nothing of podtap.
+
+use std::collections::BTreeMap;
+
+use etherparse::{LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
+use sha2::{Digest as _, Sha256};
+use tests::Transfer;
+
+use crate::collector::Frames;
+
+/// The MTU of a veth, and an Ethernet header.
+const MAX_FRAME_BYTES: usize = 1500 + 14;
+const VLAN_TAG_BYTES: usize = 4;
+
+/// Panics unless each frame is whole, at most an MTU long, and has checksums
+/// that hold. Returns how many they are.
+pub(crate) fn assert_wire_true(frames: &Frames) -> usize {
+    for (direction, bytes) in frames {
+        let frame = parse(bytes);
+        let most = MAX_FRAME_BYTES + VLAN_TAG_BYTES * frame.link_exts.len();
+        assert!(bytes.len() <= most, "a frame of {} bytes", bytes.len());
+        if let Some(wrong) = wrong_checksum(&frame) {
+            let headers = bytes.get(..96).unwrap_or(bytes);
+            panic!(
+                "{direction:?}: {wrong} in {} bytes: {headers:02x?}",
+                bytes.len()
+            );
+        }
+    }
+    frames.len()
+}
+
+/// Puts the sender's bytes together from the frames; panics unless they are
+/// those that were sent.
+pub(crate) fn assert_carries(frames: &Frames, transfer: &Transfer) {
+    let mut segments = BTreeMap::new();
+    let mut first_sequence = None;
+    for (_, bytes) in frames {
+        let Some(TransportSlice::Tcp(tcp)) = parse(bytes).transport else {
+            continue;
+        };
+        let ports = (tcp.source_port(), tcp.destination_port());
+        if ports != (transfer.from.port(), transfer.to.port()) {
+            continue;
+        }
+        if tcp.syn() {
+            first_sequence = Some(tcp.sequence_number().wrapping_add(1));
+        }
+        let first = first_sequence.expect("frames from the beginning of the connection on");
+        // The transfers are far shorter than the sequence space.
+        let offset = tcp.sequence_number().wrapping_sub(first) as usize;
+        if !tcp.payload().is_empty() {
+            segments.insert(offset, tcp.payload().to_vec());
+        }
+    }
+    let mut payload = Vec::new();
+    for (offset, segment) in segments {
+        // A retransmission may overlap what is there; a hole may not be.
+        assert!(
+            offset <= payload.len(),
+            "bytes are missing at {}",
+            payload.len()
+        );
+        payload.truncate(offset);
+        payload.extend(segment);
+    }
+    let sha256 = <[u8; 32]>::from(Sha256::digest(&payload));
+    assert_eq!(
+        sha256, transfer.sha256,
+        "the frames carry other bytes than were sent"
+    );
+}
+
+/// The VLAN identifier of a frame with one tag.
+pub(crate) fn vlan_id(bytes: &[u8]) -> Option<u16> {
+    match parse(bytes).link_exts.as_slice() {
+        [LinkExtSlice::Vlan(tag)] => Some(tag.vlan_identifier().value()),
+        _ => None,
+    }
+}
+
+fn parse(bytes: &[u8]) -> SlicedPacket<'_> {
+    SlicedPacket::from_ethernet(bytes)
+        .unwrap_or_else(|error| panic!("no frame: {error}: {bytes:02x?}"))
+}
+
+fn wrong_checksum(frame: &SlicedPacket<'_>) -> Option<String> {
+    let (transport, right) = match (&frame.net, &frame.transport) {
+        (Some(NetSlice::Ipv4(ip)), transport) => {
+            let header = ip.header().to_header();
+            if header.header_checksum != header.calc_header_checksum() {
+                return Some("a wrong IPv4 header checksum".into());
+            }
+            let (from, to) = (header.source, header.destination);
+            match transport {
+                Some(TransportSlice::Tcp(tcp)) => {
+                    (tcp.checksum(), tcp.calc_checksum_ipv4(from, to).ok()?)
+                }
+                _ => return None,
+            }
+        }
+        (Some(NetSlice::Ipv6(ip)), transport) => {
+            let header = ip.header().to_header();
+            let (from, to) = (header.source, header.destination);
+            match transport {
+                Some(TransportSlice::Tcp(tcp)) => {
+                    (tcp.checksum(), tcp.calc_checksum_ipv6(from, to).ok()?)
+                }
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    // In ones' complement both are zero, and every receiver takes both; where
+    // the kernel writes which of them is for the tests against the kernel.
+    let both_zero = [transport, right]
+        .iter()
+        .all(|sum| [0, 0xffff].contains(sum));
+    let wrong = transport != right && !both_zero;
+    wrong.then(|| format!("TCP checksum {transport:#06x}, not {right:#06x},"))
+}

@@ -1,0 +1,29 @@
+//! The harness of podtap's integration tests: network namespaces, veths and
+//! traffic that no test can leave behind, and eyes for what one would.
+//!
+//! Tests that need root start with `root_` and are ignored unless asked for;
+//! `cargo xtask test` asks for them.
+
+mod capture_file;
+mod closing_lines;
+pub mod craft;
+mod hooks;
+mod netns;
+mod packet_socket;
+mod podtap;
+mod residue;
+pub mod source;
+mod traffic;
+mod veth;
+mod wait;
+
+pub use capture_file::{CaptureFile, Captured, Statistics};
+pub use closing_lines::ClosingLines;
+pub use hooks::Hooks;
+pub use netns::TestNetns;
+pub use packet_socket::{PacketSocket, Received};
+pub use podtap::{CAPTURING, Running, capture_of, podtap, podtap_path, run};
+pub use residue::Residue;
+pub use traffic::{Datagrams, Transfer, ping, tcp_transfer, udp_datagrams};
+pub use veth::{Veth, VethEnd};
+pub use wait::{DEADLINE, eventually, eventually_equal};

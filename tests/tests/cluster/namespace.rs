@@ -1,0 +1,125 @@
+//! A namespace of one test, and the pods in it.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use xtask::{cluster::Cluster, image::web::WEB_IMAGE, process::wait_for};
+
+use crate::{LIMIT, pod::Pod};
+
+/// A namespace; it goes when this goes.
+pub struct Namespace<'a> {
+    cluster: &'a Cluster,
+    name: String,
+}
+
+impl<'a> Namespace<'a> {
+    /// Makes one, and waits until pods can be made in it.
+    pub fn new(cluster: &'a Cluster, purpose: &str) -> Result<Self> {
+        // The one of an earlier run may still be on its way out.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("e2e-{purpose}-{}-{number}", std::process::id());
+        cluster.kubectl(&["create", "namespace", &name])?;
+        let this = Self { cluster, name };
+        wait_for("the namespace's service account", LIMIT, || {
+            let arguments = ["get", "serviceaccount", "default", "-n", &this.name];
+            cluster.kubectl(&arguments).map(Some)
+        })?;
+        Ok(this)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sets a label of the namespace, or takes it away with `NAME-`.
+    pub fn label(&self, label: &str) -> Result<()> {
+        let arguments = ["label", "namespace", &self.name, label, "--overwrite"];
+        self.cluster.kubectl(&arguments).map(drop)
+    }
+
+    /// A web server on the first node that is up and answers: what most tests
+    /// tap.
+    pub fn web(&self, name: &str, labels: &[(&str, &str)]) -> Result<Pod> {
+        self.start(&self.manifest(name, 0, labels))
+    }
+
+    /// The manifest of a web server, to be changed or [started](Self::start):
+    /// on the n-th node, counted from 0.
+    pub fn manifest(&self, name: &str, node: usize, labels: &[(&str, &str)]) -> Value {
+        let labels: BTreeMap<_, _> = labels.iter().copied().collect();
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": self.name, "labels": labels},
+            "spec": {
+                "nodeSelector": {"kubernetes.io/hostname": self.cluster.nodes()[node].name()},
+                "terminationGracePeriodSeconds": 0,
+                "automountServiceAccountToken": false,
+                "containers": [{
+                    "name": "main",
+                    "image": WEB_IMAGE,
+                    "imagePullPolicy": "Never",
+                }],
+            },
+        })
+    }
+
+    /// Starts a pod and waits until it is ready.
+    pub fn start(&self, manifest: &Value) -> Result<Pod> {
+        self.cluster.apply(&manifest.to_string())?;
+        let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+        wait_for(&format!("the pod {name}"), LIMIT, || self.ready(name))
+    }
+
+    /// A pod of the namespace, if it is ready.
+    pub fn ready(&self, name: &str) -> Result<Option<Pod>> {
+        let pod = self
+            .cluster
+            .kubectl_json(&["get", "pod", name, "-n", &self.name])?;
+        let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+        let is_ready = conditions.is_some_and(|all| {
+            all.iter()
+                .any(|one| one["type"] == "Ready" && one["status"] == "True")
+        });
+        if is_ready {
+            Pod::from_json(&pod).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Deletes a pod and waits until the API server no longer knows it.
+    pub fn delete(&self, pod: &Pod) -> Result<()> {
+        let arguments = ["delete", "pod", &pod.name, "-n", &self.name, "--wait"];
+        self.cluster.kubectl(&arguments).map(drop)
+    }
+
+    /// Sets a label of a pod, or takes it away with `NAME-`.
+    pub fn label_pod(&self, pod: &Pod, label: &str) -> Result<()> {
+        let arguments = [
+            "label",
+            "pod",
+            &pod.name,
+            "-n",
+            &self.name,
+            label,
+            "--overwrite",
+        ];
+        self.cluster.kubectl(&arguments).map(drop)
+    }
+}
+
+impl Drop for Namespace<'_> {
+    fn drop(&mut self) {
+        // What is left of it goes with the cluster.
+        let arguments = ["delete", "namespace", &self.name, "--wait=false"];
+        let _ = self.cluster.kubectl(&arguments);
+    }
+}

@@ -1,0 +1,86 @@
+//! podtap is taken away, and leaves nothing.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context as _, Result};
+use xtask::{build::workspace, cluster::Cluster, process::wait_for};
+
+use crate::{LIMIT, agent::Agent, events, kernel, namespace::Namespace, traffic::Client};
+
+#[test]
+#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
+fn root_an_uninstalled_podtap_leaves_no_program_and_pods_serve_on() -> Result<()> {
+    let cluster = Cluster::attach()?;
+    let namespace = Namespace::new(&cluster, "uninstalled")?;
+    let node = &cluster.nodes()[0];
+    let agent = Agent::of(node);
+    let web = namespace.web("web", &[("podtap.dev/tap", "true")])?;
+    agent.tapped(&web)?;
+    let steady = Client::on(node.machine()).steadily(&web);
+
+    let _capture = crate::capture::Capture::start(&cluster, node, &web, std::path::Path::new("/dev/null"))?;
+    let overlay = overlay();
+    let started = Instant::now();
+    let deleted = cluster.delete_kustomize(&overlay);
+    let took = started.elapsed();
+    let loaded = kernel::loaded();
+    let attached = kernel::attached(&web);
+    // The other tests need it.
+    cluster.apply_kustomize(&overlay)?;
+    cluster.wait_for_pods("podtap", "app.kubernetes.io/name=podtap", LIMIT)?;
+    deleted?;
+    eprintln!("kubectl delete -k: {took:?}");
+    assert_eq!(
+        loaded?.into_iter().collect::<Vec<_>>(),
+        [],
+        "left in the kernel"
+    );
+    assert_eq!(attached?, kernel::UNTAPPED);
+
+    // It finds what was asked for before it was there.
+    agent.tapped(&web)?;
+    steady.finish().context("the web pod did not serve on")
+}
+
+#[test]
+#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
+fn root_an_agent_that_is_ended_says_so_and_its_successor_taps_again() -> Result<()> {
+    let cluster = Cluster::attach()?;
+    let namespace = Namespace::new(&cluster, "ended")?;
+    let node = &cluster.nodes()[0];
+    let agent = Agent::of(node);
+    let web = namespace.web("web", &[("podtap.dev/tap", "true")])?;
+    agent.tapped(&web)?;
+    let steady = Client::on(node.machine()).steadily(&web);
+
+    let process = agent.process()?;
+    let selector = format!("spec.nodeName={}", node.name());
+    let started = Instant::now();
+    let arguments = [
+        "delete",
+        "pods",
+        "-n",
+        "podtap",
+        "--field-selector",
+        &selector,
+    ];
+    cluster.kubectl(&arguments)?;
+    let took = started.elapsed();
+    wait_for("the agent's successor", LIMIT, || {
+        Ok((agent.process()? != process).then_some(()))
+    })?;
+    agent.tapped(&web)?;
+    eprintln!(
+        "agent's pod deleted: {took:?}; tapped again: {:?}",
+        started.elapsed()
+    );
+    cluster.wait_for_pods("podtap", "app.kubernetes.io/name=podtap", LIMIT)?;
+    assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
+    let told = events::expect(&cluster, &web, &["Tapped", "Tapped"])?;
+    assert!(told[1].note.contains("the agent stops"), "{told:?}");
+    steady.finish().context("the web pod did not serve on")
+}
+
+fn overlay() -> PathBuf {
+    workspace().join("manifests/overlays/suricata")
+}

@@ -1,0 +1,41 @@
+//! What podtap delivers is what the kernel itself would put on a wire: byte
+//! for byte, for thousands of generated skbs, and for real sockets.
+//!
+//! If this fails, podtap's engine and the kernel disagree on how an skb is cut
+//! or completed: sensors see packets that never were. The failure says with
+//! which `SEED` and `ORACLE_CASE` it comes again; `ORACLE_CASES` makes a run
+//! longer.
+
+mod case;
+mod collector;
+mod difference;
+mod fields;
+mod kept;
+mod marker;
+mod offloads;
+mod packet;
+mod parts;
+mod random;
+mod received;
+mod run;
+mod sent;
+mod sockets;
+mod stage;
+mod sum;
+mod tap;
+mod vnet;
+mod wire;
+
+use stage::Way;
+
+#[test]
+#[ignore = "needs root"]
+fn root_sent_skbs_become_the_kernels_frames() {
+    run::run(Way::Direct);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_bridged_skbs_become_the_kernels_frames() {
+    run::run(Way::Bridged);
+}

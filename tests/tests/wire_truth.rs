@@ -1,0 +1,135 @@
+//! A capture holds the frames that a wire would have carried.
+
+use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, process::Command};
+
+use pcap_file::pcapng::{Block, PcapNgReader};
+use sha2::{Digest as _, Sha256};
+use tests::{Running, Transfer, Veth, podtap, tcp_transfer};
+
+/// MTU 1500 and an Ethernet header.
+const MAX_FRAME_BYTES: usize = 1500 + 14;
+const TRANSFER_BYTES: usize = 100_000_000;
+
+#[test]
+#[ignore = "needs root"]
+fn root_a_large_transfer_over_ipv4_is_wire_true() {
+    let veth = Veth::new();
+    transfer_is_wire_true(&veth, veth.pod.ipv4, veth.peer.ipv4);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_a_large_transfer_over_ipv6_is_wire_true() {
+    let veth = Veth::new();
+    transfer_is_wire_true(&veth, veth.pod.ipv6, veth.peer.ipv6);
+}
+
+fn transfer_is_wire_true(veth: &Veth, pod_ip: IpAddr, peer_ip: IpAddr) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("capture.pcapng");
+    let capture = Running::start(
+        podtap()
+            .arg("capture")
+            .arg("--netns")
+            .arg(veth.pod.netns.path())
+            .arg("-w")
+            .arg(&file),
+        "capturing on eth0",
+    );
+    let before = veth.pod.link().counters;
+    let transfer = tcp_transfer((&veth.pod, pod_ip), (&veth.peer, peer_ip), TRANSFER_BYTES);
+    let after = veth.pod.link().counters;
+    let (success, log) = capture.interrupt();
+    assert!(success, "{log}");
+    assert!(log.contains("\n0 packets dropped by kernel"), "{log}");
+    assert!(log.contains("ledger closes"), "{log}");
+    let skbs = after.rx_packets + after.tx_packets - before.rx_packets - before.tx_packets;
+    assert!(
+        log.contains(&format!(
+            "ledger closes: {skbs} skbs seen = {skbs} mirrored"
+        )),
+        "the interface carried {skbs} skbs:\n{log}"
+    );
+    let payload = payload_of(&file, &transfer);
+    assert_eq!(
+        <[u8; 32]>::from(Sha256::digest(&payload)),
+        transfer.sha256,
+        "the payload in the capture is not what was sent"
+    );
+    tshark_finds_nothing_wrong(&file);
+}
+
+/// Puts the sender's bytes together from the capture, and checks each frame's
+/// length on the way.
+fn payload_of(file: &Path, transfer: &Transfer) -> Vec<u8> {
+    let bytes = fs::read(file).expect("the capture");
+    let mut reader = PcapNgReader::new(&bytes[..]).expect("a pcapng file");
+    let mut segments = BTreeMap::new();
+    let mut first_sequence = None;
+    while let Some(block) = reader.next_block() {
+        let (Block::EnhancedPacket(packet), _) = block.expect("a block") else {
+            continue;
+        };
+        assert!(
+            packet.data.len() <= MAX_FRAME_BYTES,
+            "{}",
+            packet.data.len()
+        );
+        assert_eq!(packet.data.len(), packet.original_len as usize, "cut short");
+        let frame = etherparse::SlicedPacket::from_ethernet(&packet.data).expect("a frame");
+        let Some(etherparse::TransportSlice::Tcp(tcp)) = frame.transport else {
+            continue;
+        };
+        let is_ours = tcp.source_port() == transfer.from.port()
+            && tcp.destination_port() == transfer.to.port();
+        if !is_ours {
+            continue;
+        }
+        if tcp.syn() {
+            first_sequence = Some(tcp.sequence_number().wrapping_add(1));
+        }
+        let first = first_sequence.expect("the capture begins before the connection");
+        // The transfer is far shorter than the sequence space.
+        let offset = tcp.sequence_number().wrapping_sub(first) as usize;
+        if !tcp.payload().is_empty() {
+            segments.insert(offset, tcp.payload().to_vec());
+        }
+    }
+    let mut payload = Vec::with_capacity(TRANSFER_BYTES);
+    for (offset, segment) in segments {
+        // A retransmission may overlap what is there; a hole may not be.
+        assert!(
+            offset <= payload.len(),
+            "bytes are missing at {}",
+            payload.len()
+        );
+        payload.truncate(offset);
+        payload.extend(segment);
+    }
+    payload
+}
+
+/// A dissector that knows nothing of us checks sums, lengths and sequences.
+fn tshark_finds_nothing_wrong(file: &Path) {
+    let wrong = "ip.checksum.status == 0 || tcp.checksum.status == 0 || _ws.malformed \
+                 || tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || ip.len < 20";
+    let output = Command::new("tshark")
+        .args(["-n", "-r"])
+        .arg(file)
+        .args([
+            "-o",
+            "ip.check_checksum:TRUE",
+            "-o",
+            "tcp.check_checksum:TRUE",
+        ])
+        .args(["-Y", wrong])
+        .output()
+        .expect("tshark");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let found = String::from_utf8_lossy(&output.stdout);
+    assert!(found.is_empty(), "tshark found:\n{found}");
+}
