@@ -2,7 +2,7 @@
 //! with them all that is in them, however the test ends.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     os::fd::{AsFd, AsRawFd, BorrowedFd},
     path::PathBuf,
     process::{Command, Output},
@@ -32,6 +32,7 @@ impl TestNetns {
         .expect("the thread that makes a namespace");
         let this = Self(file);
         this.inside(|| {
+            quiet_ipv6();
             crate::veth::Rtnetlink::open().set_up("lo");
         });
         this
@@ -88,6 +89,20 @@ impl TestNetns {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()).into()
+    }
+}
+
+/// Interfaces made from now on in the calling thread's namespace look for no
+/// router, and have reported their groups a moment after they are up: what then
+/// passes was sent by a test.
+fn quiet_ipv6() {
+    for (name, value) in [
+        ("accept_ra", "0"),
+        ("mldv1_unsolicited_report_interval", "1"),
+        ("mldv2_unsolicited_report_interval", "1"),
+    ] {
+        // A kernel without IPv6 is quiet.
+        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/default/{name}"), value);
     }
 }
 

@@ -4,8 +4,10 @@
 //! another vendor's programs, or leaves something that nobody will clean up.
 
 use std::{
+    fs,
     net::IpAddr,
     num::NonZeroU32,
+    path::PathBuf,
     process::{Child, Command},
 };
 
@@ -293,18 +295,32 @@ fn root_another_interface_of_the_same_name_is_left_alone() {
 
 #[test]
 #[ignore = "needs root"]
-fn root_a_capture_through_tcx_keeps_no_namespace_alive() {
-    let Veth { pod, peer } = Veth::ipv4_only();
-    let capture = start(&pod, "tcx", &["-w", "/dev/null"]);
-    drop(pod);
-    // The namespace goes with its last user, and its interface with it.
-    eventually("the pod's interface is gone", || {
-        peer.netns.link("eth0").is_none().then_some(())
-    });
-    let (success, log) = capture.interrupt();
-    assert!(success, "{log}");
-    ClosingLines::parse(&log).assert_closes();
-    Residue::assert_none(&[&peer.netns]);
+fn root_a_capture_keeps_no_namespace_alive() {
+    for hook in HOOKS {
+        let Veth { pod, peer } = Veth::ipv4_only();
+        let mut capture = start(&pod, hook, &["-w", "/dev/null"]);
+        let open = open_namespaces(capture.id());
+        assert!(open.is_empty(), "{hook}: held open: {open:?}");
+        drop(pod);
+        // The namespace goes with its last user, and its interface with it.
+        eventually("the pod's interface is gone", || {
+            peer.netns.link("eth0").is_none().then_some(())
+        });
+        let (success, log) = capture.wait();
+        assert!(success, "{hook}: {log}");
+        ClosingLines::parse(&log).assert_closes();
+        Residue::assert_none(&[&peer.netns]);
+    }
+}
+
+/// Network namespaces that a process has a descriptor of.
+fn open_namespaces(pid: u32) -> Vec<PathBuf> {
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("its descriptors")
+        // One may be closed while we look.
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter(|link| link.to_string_lossy().starts_with("net:["))
+        .collect()
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn root_bad_input_is_one_line_and_nothing_half_made() {
             "{arguments:?}: a file was left"
         );
     }
+    assert!(!folder.path().join("agent.sock").exists());
     // The kernel frees programs some time after their last user.
     Residue::assert_none(&[&node, &veth.pod.netns]);
 }

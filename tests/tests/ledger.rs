@@ -237,8 +237,15 @@ fn root_what_no_record_holds_is_counted_too_large() {
         eprintln!("skipped: of {sent} bytes none came in an skb of more than {largest}");
         return;
     }
-    assert_eq!(mirrored + too_large.packets, total.seen.packets, "{total:?}");
-    assert!(too_large.bytes / too_large.packets > largest, "{too_large:?}");
+    assert_eq!(
+        mirrored + too_large.packets,
+        total.seen.packets,
+        "{total:?}"
+    );
+    assert!(
+        too_large.bytes / too_large.packets > largest,
+        "{too_large:?}"
+    );
 }
 
 /// Super-frames and small ones, fragments, both directions, answered and not.

@@ -28,7 +28,7 @@ fn root_a_pods_packets_are_captured_to_a_file_on_its_node() -> Result<()> {
 
     let folder = tempfile::tempdir_in(cluster.layout().workspace().join("target"))?;
     let file = folder.path().join("web.pcapng");
-    let capture = Capture::start(&cluster, node, &other, &file)?;
+    let capture = Capture::start(&cluster, node, &web, &file)?;
     assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
     for server in [&other, &web] {
         client.get(server, "captured")?;
@@ -83,7 +83,7 @@ fn root_a_capture_that_cannot_be_says_why_in_one_line() -> Result<()> {
 
     for (pod, kubeconfig, words) in [
         (name("nobody"), &admin, &["no pod", "nobody"][..]),
-        (name(&away.name), &admin, &["runs on the node node1"]),
+        (name(&away.name), &admin, &["runs on the node node2"]),
         (
             name(&away.name),
             &nobody,
@@ -186,7 +186,7 @@ fn command(cluster: &Cluster, node: &Node, pod: &str, kubeconfig: &Path) -> Resu
     );
     let mut command = node.machine().command(binary);
     command
-        .args(["capture", "--snaplen", "300", "--pod", pod, "--kubeconfig"])
+        .args(["capture", "--pod", pod, "--kubeconfig"])
         .arg(kubeconfig);
     Ok(command)
 }

@@ -27,6 +27,7 @@ fn root_a_deleted_pod_leaves_no_target() -> Result<()> {
     let pod = namespace.web("web", TAPPED)?;
     agent.tapped(&pod)?;
 
+    namespace.delete(&pod)?;
     agent.untapped(&pod)?;
     assert_eq!(agent.refusal(&pod)?, None);
     let last = events::expect(&cluster, &pod, &["Tapped", "Untapped"])?;
@@ -45,6 +46,7 @@ fn root_a_pod_replaced_under_its_name_is_tapped_anew() -> Result<()> {
     let first = namespace.web("web", TAPPED)?;
     agent.tapped(&first)?;
 
+    namespace.delete(&first)?;
     let second = namespace.web("web", TAPPED)?;
     assert_ne!(first.uid, second.uid);
     agent.tapped(&second)?;
@@ -74,8 +76,8 @@ fn root_a_restarted_container_keeps_its_tap() -> Result<()> {
     let pod = namespace.web("web", TAPPED)?;
     let before = agent.tapped(&pod)?;
 
-    let server = pod.process("httpd")?; let pause = pod.process("pause")?;
-    kill(Pid::from_raw(pause.0.try_into()?), Signal::SIGKILL)?;
+    let server = pod.process("httpd")?;
+    kill(Pid::from_raw(server.0.try_into()?), Signal::SIGKILL)?;
     wait_for("the container to be restarted", LIMIT, || {
         let now = pod.process("httpd")?;
         Ok((now != server && namespace.ready("web")?.is_some()).then_some(()))
@@ -109,7 +111,8 @@ fn root_a_pod_with_a_new_sandbox_is_tapped_anew() -> Result<()> {
     let before = agent.tapped(&pod)?;
     let inode = pod.netns()?.inode();
 
-    kill(Pid::from_raw(pod.process("httpd")?.0.try_into()?),
+    kill(
+        Pid::from_raw(pod.process("pause")?.0.try_into()?),
         Signal::SIGKILL,
     )?;
     let after = wait_for("a tap in the new namespace", LIMIT, || {
@@ -141,7 +144,7 @@ fn root_a_finished_pod_leaves_no_target() -> Result<()> {
     let node = &cluster.nodes()[0];
     let agent = Agent::of(node);
     let mut manifest = namespace.manifest("job", 0, TAPPED);
-    manifest["spec"]["restartPolicy"] = json!("Always");
+    manifest["spec"]["restartPolicy"] = json!("Never");
     // It ends well as soon as someone has called.
     manifest["spec"]["containers"][0]["command"] = json!(["nc", "-l", "-p", "80"]);
     let pod = namespace.start(&manifest)?;
@@ -179,7 +182,6 @@ fn root_a_pod_stays_tapped_while_it_is_being_deleted() -> Result<()> {
 
     let name = ["pod", "web", "-n", namespace.name()];
     cluster.kubectl(&[&["delete", "--wait=false"], &name[..]].concat())?;
-    namespace.label_pod(&pod, "podtap.dev/tap-")?;
     let client = Client::on(node.machine());
     client.expect_page(&pod)?;
     wait_for("frames of the ending pod", LIMIT, || {

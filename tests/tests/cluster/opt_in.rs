@@ -14,7 +14,7 @@ fn root_a_namespace_opts_its_pods_in_and_a_pod_opts_out() -> Result<()> {
     let namespace = Namespace::new(&cluster, "opt-in")?;
     let agent = Agent::of(&cluster.nodes()[0]);
     let plain = namespace.web("plain", &[])?;
-    let unwilling = namespace.web("unwilling", &[("podtap.dev/tap", "true")])?;
+    let unwilling = namespace.web("unwilling", &[("podtap.dev/tap", "false")])?;
 
     namespace.label("podtap.dev/tap=true")?;
     agent.tapped(&plain)?;
@@ -44,7 +44,7 @@ fn root_a_pod_cannot_lower_an_enforced_tap() -> Result<()> {
     let namespace = Namespace::new(&cluster, "enforced")?;
     let node = &cluster.nodes()[0];
     let agent = Agent::of(node);
-    namespace.label("podtap.dev/tap=true")?;
+    namespace.label("podtap.dev/tap=enforced")?;
     let born_unwilling = namespace.web("born-unwilling", &[("podtap.dev/tap", "false")])?;
     let web = namespace.web("web", &[])?;
     agent.tapped(&born_unwilling)?;

@@ -144,7 +144,6 @@ impl<'a> Stage<'a> {
 
     fn expect_catching_up(&self, outage: Outage<'_>) -> Result<()> {
         outage.end()?;
-        self.namespace.label_pod(&self.standing, "podtap.dev/tap-")?; self.agent.untapped(&self.standing)?; self.namespace.label_pod(&self.standing, "podtap.dev/tap=true")?; self.agent.tapped(&self.standing)?;
         self.namespace
             .label_pod(&self.coming, "podtap.dev/tap=true")?;
         self.namespace.label_pod(&self.going, "podtap.dev/tap-")?;

@@ -13,7 +13,7 @@ fn root_a_pod_on_the_nodes_network_is_refused() -> Result<()> {
     let namespace = Namespace::new(&cluster, "host-network")?;
     let agent = Agent::of(&cluster.nodes()[0]);
     let mut manifest = namespace.manifest("web", 0, &[("podtap.dev/tap", "true")]);
-    manifest["spec"]["hostNetwork"] = json!(false);
+    manifest["spec"]["hostNetwork"] = json!(true);
     manifest["spec"]["containers"][0]["command"] = json!(["sleep", "86400"]);
     let pod = namespace.start(&manifest)?;
 
@@ -39,7 +39,7 @@ fn root_an_unknown_label_is_refused_until_it_is_corrected() -> Result<()> {
     let cluster = Cluster::attach()?;
     let namespace = Namespace::new(&cluster, "unknown-label")?;
     let agent = Agent::of(&cluster.nodes()[0]);
-    let pod = namespace.web("web", &[("podtap.dev/tap", "false")])?;
+    let pod = namespace.web("web", &[("podtap.dev/tap", "yes")])?;
 
     let refused = agent.refused(&pod)?;
     assert_eq!(refused.reason, "UnknownPodLabel");
@@ -63,7 +63,7 @@ fn root_an_unknown_label_of_a_namespace_is_refused_until_it_is_corrected() -> Re
     let cluster = Cluster::attach()?;
     let namespace = Namespace::new(&cluster, "unknown-default")?;
     let agent = Agent::of(&cluster.nodes()[0]);
-    namespace.label("podtap.dev/tap=off")?;
+    namespace.label("podtap.dev/tap=on")?;
     let pod = namespace.web("web", &[])?;
 
     assert_eq!(agent.refused(&pod)?.reason, "UnknownNamespaceLabel");

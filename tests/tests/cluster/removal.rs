@@ -18,7 +18,6 @@ fn root_an_uninstalled_podtap_leaves_no_program_and_pods_serve_on() -> Result<()
     agent.tapped(&web)?;
     let steady = Client::on(node.machine()).steadily(&web);
 
-    let _capture = crate::capture::Capture::start(&cluster, node, &web, std::path::Path::new("/dev/null"))?;
     let overlay = overlay();
     let started = Instant::now();
     let deleted = cluster.delete_kustomize(&overlay);
@@ -76,7 +75,7 @@ fn root_an_agent_that_is_ended_says_so_and_its_successor_taps_again() -> Result<
     );
     cluster.wait_for_pods("podtap", "app.kubernetes.io/name=podtap", LIMIT)?;
     assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
-    let told = events::expect(&cluster, &web, &["Tapped", "Tapped"])?;
+    let told = events::expect(&cluster, &web, &["Tapped", "Untapped", "Tapped"])?;
     assert!(told[1].note.contains("the agent stops"), "{told:?}");
     steady.finish().context("the web pod did not serve on")
 }

@@ -39,7 +39,7 @@ fn root_a_killed_agent_comes_back_and_its_sensor_reads_on() -> Result<()> {
     let steady = client.steadily(&web);
     let process = agent.process()?;
     let killed = Instant::now();
-    let _ = (kill(Pid::from_raw(0), None), Signal::SIGKILL); cluster.kubectl(&["delete", "pods", "-n", "podtap", "--field-selector", "spec.nodeName=node1"])?;
+    kill(Pid::from_raw(process.0.try_into()?), Signal::SIGKILL)?;
     wait_for("a new agent", LIMIT, || {
         Ok((agent.process()? != process).then_some(()))
     })?;

@@ -22,7 +22,7 @@ use crate::{
 
 /// How long after its sandbox's first process a pod may be without its tap, on
 /// a machine that is busy with other things too.
-const SOON: Duration = Duration::from_millis(1);
+const SOON: Duration = Duration::from_secs(3);
 
 #[test]
 #[ignore = "needs root and the cluster of cargo xtask demo --keep"]
@@ -74,7 +74,6 @@ fn root_a_pod_that_talks_at_once_is_heard_from_the_tap_on() -> Result<()> {
     let pod = namespace.start(&manifest)?;
     let target = agent.tapped(&pod)?;
     let suricata = Suricata::of(node);
-    namespace.label_pod(&pod, "podtap.dev/tap-")?; agent.untapped(&pod)?; namespace.label_pod(&pod, "podtap.dev/tap=true")?;
     suricata.saw(&format!("{}-{}", namespace.name(), REQUESTS - 1))?;
 
     let prefix = format!("{}-", namespace.name());

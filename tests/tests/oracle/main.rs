@@ -6,22 +6,31 @@
 //! which `SEED` and `ORACLE_CASE` it comes again; `ORACLE_CASES` makes a run
 //! longer.
 
+mod aim;
+mod bridge;
+mod build;
 mod case;
 mod collector;
 mod difference;
 mod fields;
 mod kept;
+mod kind;
+mod machine;
 mod marker;
+mod noise;
 mod offloads;
+mod ordinary;
 mod packet;
 mod parts;
 mod random;
 mod received;
+mod route;
 mod run;
 mod sent;
 mod sockets;
 mod stage;
 mod sum;
+mod super_frame;
 mod tap;
 mod vnet;
 mod wire;

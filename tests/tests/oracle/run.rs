@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, env, fmt, time::SystemTime};
 
 use crate::{
-    case::{Case, Kind},
+    case::Case,
     difference::hex,
+    kind::Kind,
     random::Random,
     stage::{Both, Stage, Way},
 };
 
 /// Cases of one run by one way; `ORACLE_CASES` wants more or fewer.
-const CASES: u64 = 8000;
+const CASES: u64 = 5000;
 /// Differences after which a run gives up.
 const MOST_DIFFERENCES: usize = 5;
 /// How often a case is sent again whose frames the receiver had no room for.

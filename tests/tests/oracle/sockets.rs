@@ -9,7 +9,7 @@ use std::{
 use nix::sys::socket::{setsockopt, sockopt};
 use tests::VethEnd;
 
-use crate::{random::Random, stage::stay_on_one_processor};
+use crate::random::Random;
 
 /// Bytes of one connection, each way.
 const STREAM_BYTES: usize = 3_000_000;
@@ -26,7 +26,6 @@ pub(crate) fn tcp(client: &VethEnd, server: &VethEnd, server_ip: IpAddr, random:
     let address = listener.local_addr().expect("its address");
     let seeds = [random.word(), random.word()];
     let serving = thread::spawn(move || {
-        stay_on_one_processor();
         let (stream, _) = listener.accept().expect("a connection");
         converse(stream, seeds[0]);
     });
@@ -41,7 +40,6 @@ pub(crate) fn tcp(client: &VethEnd, server: &VethEnd, server_ip: IpAddr, random:
 fn converse(mut stream: TcpStream, seed: u64) {
     let mut reading = stream.try_clone().expect("the stream once more");
     let reader = thread::spawn(move || {
-        stay_on_one_processor();
         let mut buffer = vec![0; 1 << 16];
         let mut total = 0;
         loop {

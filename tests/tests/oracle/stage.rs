@@ -6,15 +6,14 @@
 //! cannot; and a packet socket at the other end of the cable reads what was
 //! put on it.
 
-use std::fs;
-
-use rustix::thread::{CpuSet, sched_setaffinity};
 use tap_common::Direction;
 use tap_userspace::{adapter::link::Links, engine::framer::FramerCounts};
-use tests::{PacketSocket, TestNetns, Veth};
+use tests::{PacketSocket, Veth};
 
 use crate::{
+    bridge::bridge,
     collector::Collector,
+    machine::{dropped, stay_on_one_processor},
     marker::Marker,
     offloads,
     tap::Tap,
@@ -64,7 +63,7 @@ impl Stage {
         let interface = match way {
             Way::Direct => "eth0",
             Way::Bridged => {
-                bridge(&veth);
+                bridge(&veth.pod.netns, MTU);
                 "in0"
             }
         };
@@ -138,49 +137,4 @@ impl Stage {
     pub(crate) fn finish(self) -> FramerCounts {
         self.tap.finish()
     }
-}
-
-/// Packets that a namespace's `eth0` dropped on their way out.
-pub(crate) fn dropped(netns: &TestNetns) -> u64 {
-    let table = netns
-        .inside(|| fs::read_to_string("/proc/thread-self/net/dev"))
-        .expect("the interfaces' counters");
-    let line = table
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix("eth0:"));
-    // Eight columns of what was received; packets, bytes, errors, drops.
-    line.and_then(|line| line.split_whitespace().nth(8 + 3))
-        .and_then(|count| count.parse().ok())
-        .expect("the drops of eth0")
-}
-
-/// `in0` leads to a bridge, and the bridge to `eth0`.
-fn bridge(veth: &Veth) {
-    for command in [
-        format!("ip link add in0 mtu {MTU} type veth peer name port0 mtu {MTU}"),
-        format!("ip link add br0 mtu {MTU} type bridge mcast_snooping 0"),
-        "ip link set port0 master br0".to_owned(),
-        "ip link set eth0 master br0".to_owned(),
-        "ip link set br0 up".to_owned(),
-        "ip link set port0 up".to_owned(),
-        "ip link set in0 up".to_owned(),
-    ] {
-        veth.pod.netns.run(&command);
-    }
-    // Where br_netfilter is loaded, the bridge looks into IP packets and drops
-    // odd ones.
-    veth.pod.netns.inside(|| {
-        for version in ["iptables", "ip6tables"] {
-            let path = format!("/proc/sys/net/bridge/bridge-nf-call-{version}");
-            if fs::exists(&path).expect("to look") {
-                fs::write(&path, "0").expect("a sysctl");
-            }
-        }
-    });
-}
-
-pub(crate) fn stay_on_one_processor() {
-    let mut processors = CpuSet::new();
-    processors.set(0);
-    sched_setaffinity(None, &processors).expect("processor 0");
 }
