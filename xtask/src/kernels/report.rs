@@ -9,6 +9,9 @@ use super::budget::{Budget, Figures};
 /// What the checks' lines on the console begin with.
 const MARK: &str = "ladder ";
 
+/// What the checks' program says of one that takes too long.
+const HUNG: &str = "it was not done after";
+
 /// One kernel's answers.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -18,6 +21,8 @@ pub(super) struct Report {
     skipped: usize,
     /// Whether the checks came to their end.
     done: bool,
+    /// Whether a check, or the machine, did not come to its end in time.
+    hung: bool,
     programs: Vec<Figures>,
     /// What is wrong beside failed checks.
     problems: Vec<String>,
@@ -31,6 +36,7 @@ impl Report {
             failed: 0,
             skipped: 0,
             done: false,
+            hung: false,
             programs: Vec::new(),
             problems: Vec::new(),
         }
@@ -51,6 +57,7 @@ impl Report {
                 self.say(text);
                 if text.contains(": FAILED ") {
                     self.failed += 1;
+                    self.hung |= text.contains(HUNG);
                 } else if text.contains(": skipped ") {
                     self.skipped += 1;
                 } else {
@@ -69,6 +76,7 @@ impl Report {
     /// Notes how the machine ended.
     pub(super) fn end(&mut self, ended: Result<()>) {
         if let Err(error) = ended {
+            self.hung = true;
             self.problems.push(format!("{error:#}"));
         } else if !self.done {
             self.problems
@@ -87,6 +95,10 @@ impl Report {
 
     pub(super) fn is_ok(&self) -> bool {
         self.done && self.failed == 0 && self.passed > 0 && self.problems.is_empty()
+    }
+
+    pub(super) fn hung(&self) -> bool {
+        self.hung
     }
 
     /// One line, and one for each problem.
