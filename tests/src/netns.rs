@@ -98,6 +98,7 @@ impl TestNetns {
 fn quiet_ipv6() {
     for (name, value) in [
         ("accept_ra", "0"),
+        ("dad_transmits", "0"),
         ("mldv1_unsolicited_report_interval", "1"),
         ("mldv2_unsolicited_report_interval", "1"),
     ] {

@@ -47,12 +47,16 @@ pub fn capture_of(pod: &VethEnd) -> Command {
 /// What [`Running::start`] waits for with [`capture_of`].
 pub const CAPTURING: &str = "capturing on eth0";
 
-/// Runs it to its end.
+/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Output {
-    command
-        .stdin(Stdio::null())
-        .output()
-        .expect("to run podtap")
+    let mut running = Running::spawn(command.stdout(Stdio::piped()));
+    let stdout = running.drain_stdout();
+    let (status, log) = running.wait_status();
+    Output {
+        status,
+        stdout: stdout.join().expect("its standard output"),
+        stderr: log.into_bytes(),
+    }
 }
 
 /// A running podtap; killed when it is dropped.
@@ -68,6 +72,13 @@ impl Running {
     /// Starts it and waits for a line on standard error that has `ready` in
     /// it.
     pub fn start(command: &mut Command, ready: &str) -> Self {
+        let mut this = Self::spawn(command);
+        this.wait_for(ready);
+        this
+    }
+
+    /// Starts it.
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -82,13 +93,11 @@ impl Running {
                 }
             }
         });
-        let mut this = Self {
+        Self {
             child,
             lines,
             log: String::new(),
-        };
-        this.wait_for(ready);
-        this
+        }
     }
 
     /// Reads standard error up to a line with `text` in it.

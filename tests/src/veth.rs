@@ -100,8 +100,13 @@ impl Default for Veth {
 
 impl VethEnd {
     fn new(host: u8) -> Self {
+        let netns = TestNetns::new();
+        // No link-local address, which the kernel would announce up to a
+        // second after the link is up. A kernel without IPv6 has none.
+        let path = "/proc/sys/net/ipv6/conf/default/addr_gen_mode";
+        let _ = netns.inside(|| fs::write(path, "1"));
         Self {
-            netns: TestNetns::new(),
+            netns,
             ipv4: format!("10.99.0.{host}").parse().expect("an address"),
             ipv6: format!("fd99::{host}").parse().expect("an address"),
         }

@@ -210,13 +210,16 @@ fn root_without_root_it_says_so_in_one_line() {
 fn root_packets_do_not_go_to_a_terminal() {
     let veth = Veth::ipv4_only();
     let (mut screen, terminal) = terminal();
-    let output = capture_of(&veth.pod)
-        .args(["-w", "-"])
-        .stdin(Stdio::null())
-        .stdout(terminal)
-        .stderr(Stdio::piped())
-        .output()
-        .expect("to run podtap");
+    let mut command = capture_of(&veth.pod);
+    command.args(["-w", "-"]).stdout(terminal);
+    let mut capture = Running::spawn(&mut command);
+    drop(command);
+    let (status, log) = capture.wait_status();
+    let output = Output {
+        status,
+        stdout: Vec::new(),
+        stderr: log.into_bytes(),
+    };
     let arguments = ["-w", "-"];
     assert_refused(&output, "packets are no text for a terminal", &arguments);
     // The other end is closed: what was written, then an error.

@@ -202,6 +202,8 @@ fn root_a_sensor_keeps_its_tap_over_captures() {
             assert!(!hooks.has_podtap(), "{hooks:?}");
         }
         node.run(&format!("ip link del {TAP}"));
+        // What the killed one left on the pod's interface goes with the pod.
+        drop(veth);
         Residue::assert_none(&[&node]);
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, process::Command};
 
 use pcap_file::pcapng::{Block, PcapNgReader};
 use sha2::{Digest as _, Sha256};
-use tests::{Running, Transfer, Veth, podtap, tcp_transfer};
+use tests::{CAPTURING, ClosingLines, Running, Transfer, Veth, capture_of, tcp_transfer};
 
 /// MTU 1500 and an Ethernet header.
 const MAX_FRAME_BYTES: usize = 1500 + 14;
@@ -13,7 +13,7 @@ const TRANSFER_BYTES: usize = 100_000_000;
 #[test]
 #[ignore = "needs root"]
 fn root_a_large_transfer_over_ipv4_is_wire_true() {
-    let veth = Veth::new();
+    let veth = Veth::ipv4_only();
     transfer_is_wire_true(&veth, veth.pod.ipv4, veth.peer.ipv4);
 }
 
@@ -27,28 +27,18 @@ fn root_a_large_transfer_over_ipv6_is_wire_true() {
 fn transfer_is_wire_true(veth: &Veth, pod_ip: IpAddr, peer_ip: IpAddr) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("capture.pcapng");
-    let capture = Running::start(
-        podtap()
-            .arg("capture")
-            .arg("--netns")
-            .arg(veth.pod.netns.path())
-            .arg("-w")
-            .arg(&file),
-        "capturing on eth0",
-    );
+    let capture = Running::start(capture_of(&veth.pod).arg("-w").arg(&file), CAPTURING);
     let before = veth.pod.link().counters;
     let transfer = tcp_transfer((&veth.pod, pod_ip), (&veth.peer, peer_ip), TRANSFER_BYTES);
     let after = veth.pod.link().counters;
     let (success, log) = capture.interrupt();
     assert!(success, "{log}");
-    assert!(log.contains("\n0 packets dropped by kernel"), "{log}");
-    assert!(log.contains("ledger closes"), "{log}");
+    let closing = ClosingLines::parse(&log);
+    closing.assert_nothing_lost();
     let skbs = after.rx_packets + after.tx_packets - before.rx_packets - before.tx_packets;
-    assert!(
-        log.contains(&format!(
-            "ledger closes: {skbs} skbs seen = {skbs} mirrored"
-        )),
-        "the interface carried {skbs} skbs:\n{log}"
+    assert_eq!(
+        closing.seen, skbs,
+        "skbs that the interface carried:\n{log}"
     );
     let payload = payload_of(&file, &transfer);
     assert_eq!(

@@ -173,7 +173,7 @@ fn root_a_pod_stays_tapped_while_it_is_being_deleted() -> Result<()> {
     let node = &cluster.nodes()[0];
     let agent = Agent::of(node);
     let mut manifest = namespace.manifest("web", 0, TAPPED);
-    manifest["spec"]["terminationGracePeriodSeconds"] = json!(600);
+    manifest["spec"]["terminationGracePeriodSeconds"] = json!(60);
     // The first process of a container does not hear SIGTERM unless it asks.
     manifest["spec"]["containers"][0]["command"] =
         json!(["sh", "-c", "httpd -p 80 -h /www; while :; do sleep 1; done"]);

@@ -7,36 +7,59 @@ use std::{
 
 use anyhow::Result;
 use aya::programs::{SchedClassifier, TcAttachType, loaded_programs};
-use xtask::cluster::proc::Process;
+use xtask::cluster::{Cluster, proc::Process};
 
 use crate::pod::Pod;
 
-/// How many of podtap's programs are loaded, by name, in the whole kernel;
-/// without those of another podtap that runs on this computer, outside the
-/// cluster.
-pub fn loaded() -> Result<BTreeMap<String, usize>> {
-    let mut counts = BTreeMap::new();
-    let foreign = held_here()?;
-    for program in loaded_programs() {
-        // One that was unloaded meanwhile does not count.
-        let Ok(program) = program else { continue };
-        let name = program.name_as_str().unwrap_or_default().to_owned();
-        if name.starts_with("podtap_") && !foreign.contains(&program.id()) {
-            *counts.entry(name).or_default() += 1;
-        }
+/// The programs of another podtap that runs on this computer.
+pub struct Strangers(BTreeSet<u32>);
+
+impl Strangers {
+    /// Those that are loaded now, and that no process in the cluster holds:
+    /// to be asked while the cluster's agents hold theirs.
+    pub fn now(cluster: &Cluster) -> Self {
+        let agents = cluster.nodes().iter().flat_map(|node| node.pod_processes());
+        let ours = held_by(agents);
+        let ids = ids_and_names().into_iter().map(|(id, _)| id);
+        Self(ids.filter(|id| !ours.contains(id)).collect())
     }
-    Ok(counts)
+
+    /// How many of podtap's programs are loaded, by name, without those of
+    /// strangers, then and now. The cluster's processes live in other process
+    /// namespaces than this one.
+    pub fn without(&self) -> BTreeMap<String, usize> {
+        let here = Process(std::process::id()).namespace("pid");
+        let is_here = |process: &Process| process.namespace("pid") == here;
+        let loaded = ids_and_names();
+        let strangers = held_by(Process::all().into_iter().filter(is_here));
+        let mut counts = BTreeMap::new();
+        for (id, name) in loaded {
+            if !self.0.contains(&id) && !strangers.contains(&id) {
+                *counts.entry(name).or_default() += 1;
+            }
+        }
+        counts
+    }
 }
 
-/// The programs that processes beside this one have descriptors of. The
-/// cluster's live in other process namespaces.
-fn held_here() -> Result<BTreeSet<u32>> {
-    let here = Process(std::process::id()).namespace("pid");
+fn ids_and_names() -> Vec<(u32, String)> {
+    loaded_programs()
+        // One that was unloaded meanwhile does not count.
+        .flatten()
+        .map(|program| {
+            (
+                program.id(),
+                program.name_as_str().unwrap_or_default().to_owned(),
+            )
+        })
+        .filter(|(_, name)| name.starts_with("podtap_"))
+        .collect()
+}
+
+/// The programs that processes have descriptors of.
+fn held_by(processes: impl Iterator<Item = Process>) -> BTreeSet<u32> {
     let mut held = BTreeSet::new();
-    for process in Process::all() {
-        if process.namespace("pid") != here {
-            continue;
-        }
+    for process in processes {
         // A process or a descriptor that is gone holds nothing.
         let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fdinfo", process.0)) else {
             continue;
@@ -47,7 +70,7 @@ fn held_here() -> Result<BTreeSet<u32>> {
             held.extend(id.and_then(|id| id.trim().parse::<u32>().ok()));
         }
     }
-    Ok(held)
+    held
 }
 
 /// The programs on a pod's `eth0`: what it receives passes the first list,

@@ -18,11 +18,12 @@ fn root_an_uninstalled_podtap_leaves_no_program_and_pods_serve_on() -> Result<()
     agent.tapped(&web)?;
     let steady = Client::on(node.machine()).steadily(&web);
 
+    let strangers = kernel::Strangers::now(&cluster);
     let overlay = overlay();
     let started = Instant::now();
     let deleted = cluster.delete_kustomize(&overlay);
     let took = started.elapsed();
-    let loaded = kernel::loaded();
+    let loaded = strangers.without();
     let attached = kernel::attached(&web);
     // The other tests need it.
     cluster.apply_kustomize(&overlay)?;
@@ -30,7 +31,7 @@ fn root_an_uninstalled_podtap_leaves_no_program_and_pods_serve_on() -> Result<()
     deleted?;
     eprintln!("kubectl delete -k: {took:?}");
     assert_eq!(
-        loaded?.into_iter().collect::<Vec<_>>(),
+        loaded.into_iter().collect::<Vec<_>>(),
         [],
         "left in the kernel"
     );

@@ -36,6 +36,7 @@ fn root_a_killed_agent_comes_back_and_its_sensor_reads_on() -> Result<()> {
     let sensor_before = sensor()?;
     assert!(!sensor_before.1.is_empty(), "Suricata has no packet socket");
 
+    let strangers = kernel::Strangers::now(&cluster);
     let steady = client.steadily(&web);
     let process = agent.process()?;
     let killed = Instant::now();
@@ -55,11 +56,11 @@ fn root_a_killed_agent_comes_back_and_its_sensor_reads_on() -> Result<()> {
         "process, sockets or tap of the sensor changed"
     );
     assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
-    no_program_too_many(&cluster)
+    no_program_too_many(&cluster, &strangers)
 }
 
 /// Two for each target of all agents, and one for each agent's tap.
-fn no_program_too_many(cluster: &Cluster) -> Result<()> {
+fn no_program_too_many(cluster: &Cluster, strangers: &kernel::Strangers) -> Result<()> {
     // The pods of other tests may be on their way out.
     wait_for("as many programs as there are targets", LIMIT, || {
         let mut targets = 0;
@@ -72,7 +73,7 @@ fn no_program_too_many(cluster: &Cluster) -> Result<()> {
             ("podtap_in", targets),
             ("podtap_out", targets),
         ];
-        let loaded = kernel::loaded()?;
+        let loaded = strangers.without();
         let loaded: Vec<_> = loaded
             .iter()
             .map(|(name, count)| (name.as_str(), *count))

@@ -25,9 +25,12 @@ pub(super) struct Faults {
     counters: BTreeMap<String, u64>,
 }
 
+/// What did not fit into Suricata's own ring.
+const KERNEL_DROPS: &str = "capture.kernel_drops";
+
 /// By their names in a `stats` event.
 const FAULT_COUNTERS: [&str; 8] = [
-    "capture.kernel_drops",
+    KERNEL_DROPS,
     "decoder.invalid",
     "decoder.event.ipv4.trunc_pkt",
     "decoder.event.ipv6.trunc_pkt",
@@ -141,8 +144,8 @@ impl Log {
     }
 }
 
-/// The counters, as soon as Suricata has counted every frame that the agent put
-/// on the tap. Nothing else may be on it: counting more is an error at once.
+/// The counters, as soon as every frame that the agent put on the tap is in
+/// them. Nothing else may be on it: counting more is an error at once.
 pub(super) fn faults_of_all(
     cluster: &Cluster,
     agent: &AgentPod,
@@ -151,11 +154,11 @@ pub(super) fn faults_of_all(
     let more = wait_for("Suricata to have counted every frame", limit, || {
         let faults = read(cluster, agent.name())?.faults();
         let faults = faults.context("Suricata wrote no counters yet")?;
-        let delivered = agent.delivered(cluster)?;
-        match faults.packets.cmp(&delivered) {
-            Ordering::Less => bail!("it counted {} of {delivered}", faults.packets),
+        let (counted, delivered) = (faults.offered(), agent.delivered(cluster)?);
+        match counted.cmp(&delivered) {
+            Ordering::Less => bail!("it counted {counted} of {delivered}"),
             Ordering::Equal => Ok(Some(Ok(faults))),
-            Ordering::Greater => Ok(Some(Err((faults.packets, delivered)))),
+            Ordering::Greater => Ok(Some(Err((counted, delivered)))),
         }
     })?;
     more.map_err(|(counted, delivered)| {
@@ -166,6 +169,12 @@ pub(super) fn faults_of_all(
 }
 
 impl Faults {
+    /// Packets that it saw, and those that it was too slow for.
+    fn offered(&self) -> u64 {
+        let dropped = self.counters.get(KERNEL_DROPS).copied().unwrap_or(0);
+        self.packets.saturating_add(dropped)
+    }
+
     /// Fails if one of them is not 0, or if the counters are not there.
     pub(super) fn expect_none(&self) -> Result<()> {
         for name in [
