@@ -46,7 +46,7 @@ fn transfer_is_wire_true(veth: &Veth, pod_ip: IpAddr, peer_ip: IpAddr) {
         transfer.sha256,
         "the payload in the capture is not what was sent"
     );
-    tshark_finds_nothing_wrong(&file);
+    tshark_finds_nothing_wrong(&file, &transfer);
 }
 
 /// Puts the sender's bytes together from the capture, and checks each frame's
@@ -100,15 +100,18 @@ fn payload_of(file: &Path, transfer: &Transfer) -> Vec<u8> {
 }
 
 /// A dissector that knows nothing of us checks sums, lengths and sequences.
-fn tshark_finds_nothing_wrong(file: &Path) {
+fn tshark_finds_nothing_wrong(file: &Path, transfer: &Transfer) {
     // A TCP checksum of 0xffff is valid (RFC 1071: it is the other 0), and what
     // the kernel itself writes for 0 (`skb_checksum_help`); tshark calls it bad.
     let wrong = "ip.checksum.status == 0 || _ws.malformed \
                  || (tcp.checksum.status == 0 && tcp.checksum != 0xffff) \
                  || tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || ip.len < 20";
+    // The bytes that were sent look random: nothing is to be read into them.
+    let data = format!("tcp.port=={},data", transfer.to.port());
     let output = Command::new("tshark")
-        .args(["-n", "-r"])
+        .args(["-n", "-d", &data, "-r"])
         .arg(file)
+        .args(["-o", "tcp.desegment_tcp_streams:FALSE"])
         .args([
             "-o",
             "ip.check_checksum:TRUE",
