@@ -166,6 +166,14 @@ impl Machine {
     pub fn kill(&self) -> Result<()> {
         let namespace = self.pid_namespace();
         let pid = i32::try_from(self.init.0).context("pid")?;
+        // A first process cannot end before each process of its namespace has
+        // been asked how it ended, and whoever entered from outside is asked
+        // by its nsenter, which a stop of its child has stopped too.
+        for process in self.processes() {
+            if let Some(parent) = process.parent() {
+                parent.resume();
+            }
+        }
         // Already gone is as good.
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         wait_for(

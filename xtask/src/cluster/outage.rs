@@ -78,7 +78,13 @@ impl Outage<'_> {
             Some(End::Start) => {
                 control_plane::start_api_server(self.cluster.layout(), self.cluster.control())
             }
-            Some(End::Thaw(process)) => signal(process, Signal::SIGCONT),
+            Some(End::Thaw(process)) => {
+                // nsenter stops itself when its child is stopped.
+                if let Some(nsenter) = process.parent() {
+                    nsenter.resume();
+                }
+                signal(process, Signal::SIGCONT)
+            }
             None => Ok(()),
         }
     }

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// One process that was alive a moment ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process(pub u32);
@@ -57,6 +60,22 @@ impl Process {
         // The state follows the name, which is in parentheses and may hold any.
         stat.rsplit_once(") ")
             .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    }
+
+    /// The process that has to ask how this one ended.
+    pub fn parent(self) -> Option<Self> {
+        let stat = fs::read_to_string(self.path("stat")).ok()?;
+        // State and parent follow the name (proc_pid_stat(5), fields 3 and 4).
+        let (_, rest) = stat.rsplit_once(") ")?;
+        rest.split(' ').nth(1)?.parse().ok().map(Self)
+    }
+
+    /// Lets it go on if it was stopped; one that has ended, or a pid that no
+    /// signal may be sent to, stays as it is.
+    pub fn resume(self) {
+        if let Ok(pid @ 2..) = i32::try_from(self.0) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+        }
     }
 
     fn path(self, file: &str) -> PathBuf {
