@@ -30,8 +30,8 @@ pub const HEARTBEAT_TIMEOUT_NS: u64 = 9 * HEARTBEAT_INTERVAL_NS;
 /// Symbol of the [`TargetConfig`] in the object's read-only data. The ABI
 /// version is part of the name, so that an object of another version is
 /// refused when it is configured, before it is loaded.
-pub const CONFIG_SYMBOL: &str = "PODTAP_CONFIG_V1";
-const _: () = assert!(crate::ABI_VERSION == 1, "rename CONFIG_SYMBOL with the ABI");
+pub const CONFIG_SYMBOL: &str = "PODTAP_CONFIG_V2";
+const _: () = assert!(crate::ABI_VERSION == 2, "rename CONFIG_SYMBOL with the ABI");
 
 /// Constants of one target's program instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +39,38 @@ const _: () = assert!(crate::ABI_VERSION == 1, "rename CONFIG_SYMBOL with the AB
 pub struct TargetConfig {
     /// Identity that every record of this target carries.
     pub target_id: u32,
+    /// What its packets begin with: [`LinkLayer`].
+    pub link_layer: u8,
+    /// Zero.
+    pub padding: [u8; 3],
 }
 
-const _: () = assert!(size_of::<TargetConfig>() == 4);
+const _: () = assert!(size_of::<TargetConfig>() == 8);
 const _: () = assert!(offset_of!(TargetConfig, target_id) == 0);
+const _: () = assert!(offset_of!(TargetConfig, link_layer) == 4);
+
+/// What the packets of an interface begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LinkLayer {
+    /// An Ethernet header (`ARPHRD_ETHER`, `ARPHRD_LOOPBACK`).
+    Ethernet = 0,
+    /// An IP header: tunnels and tun devices (`ARPHRD_NONE`, `ARPHRD_TUNNEL`,
+    /// `ARPHRD_IPGRE` and the like).
+    Ip = 1,
+}
+
+impl LinkLayer {
+    /// The link layer that a record names, or `None` for a byte that is none.
+    #[must_use]
+    pub const fn from_u8(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Ethernet),
+            1 => Some(Self::Ip),
+            _ => None,
+        }
+    }
+}
 
 /// Switch of one target, changed while its programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,15 +13,24 @@
 mod config;
 mod direction;
 mod ledger;
+mod metadata;
 mod record;
 
 pub use config::{
-    CONFIG_SYMBOL, HEARTBEAT_INTERVAL_NS, HEARTBEAT_TIMEOUT_NS, MAP_HEARTBEAT, MAP_LEDGER,
-    MAP_RING, MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT, TargetConfig, TargetState,
+    CONFIG_SYMBOL, HEARTBEAT_INTERVAL_NS, HEARTBEAT_TIMEOUT_NS, LinkLayer, MAP_HEARTBEAT,
+    MAP_LEDGER, MAP_RING, MAP_STATE, PROGRAM_DROP, PROGRAM_IN, PROGRAM_OUT, TargetConfig,
+    TargetState,
 };
 pub use direction::Direction;
 pub use ledger::{Count, LedgerRow, Verdict};
-pub use record::{RECORD_CLASSES_BYTES, RecordHeader};
+pub use metadata::{
+    CALL_CAST_TO_KERN_CTX, CALL_RDONLY_CAST, Metadata, SKB_LAYOUT_SYMBOL, SKB_WINDOW_BYTES,
+    SkbLayout,
+};
+pub use record::{
+    CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, Known, RECORD_CLASSES_BYTES,
+    RecordHeader,
+};
 
 /// Version of the layouts in this crate. Raised with every change to one.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -12,7 +12,7 @@ pub struct RecordHeader {
     pub timestamp_ns: u64,
     /// [`crate::TargetConfig::target_id`].
     pub target_id: u32,
-    /// `skb->len` in bytes, Ethernet header included.
+    /// `skb->len` in bytes, link-layer header included.
     pub skb_len: u32,
     /// Bytes of packet in this record.
     pub captured_len: u32,
@@ -22,6 +22,9 @@ pub struct RecordHeader {
     /// `skb_shinfo(skb)->gso_segs`. A hint: senders from user space may leave
     /// it 0 or wrong.
     pub gso_segs: u32,
+    /// `skb_shinfo(skb)->gso_type` as this kernel numbers it; meaningless
+    /// without [`Known::GSO_TYPE`].
+    pub gso_type: u32,
     /// `skb->hash`; not symmetric, 0 where the kernel has not computed it.
     pub hash: u32,
     /// `skb->protocol`, an EtherType in host byte order.
@@ -35,27 +38,71 @@ pub struct RecordHeader {
     pub vlan_present: u8,
     /// [`crate::Direction`].
     pub direction: u8,
+    /// Where the sum of a partial checksum begins: `skb_checksum_start_offset`,
+    /// in bytes from the packet's first. Meaningless without
+    /// [`Known::OFFSETS`], and unless `ip_summed` is [`CHECKSUM_PARTIAL`].
+    pub csum_start: u16,
+    /// `skb->csum_offset`: the checksum field, in bytes from `csum_start`.
+    pub csum_offset: u16,
+    /// `skb_inner_network_offset` in bytes from the packet's first, if
+    /// `skb->encapsulation` is set; else 0. Meaningless without
+    /// [`Known::OFFSETS`].
+    pub inner_network_at: u16,
+    /// `skb->ip_summed`; meaningless without [`Known::IP_SUMMED`].
+    pub ip_summed: u8,
+    /// Which of the fields above the kernel programs could ask for: [`Known`].
+    pub known: u8,
+    /// [`crate::TargetConfig::link_layer`].
+    pub link_layer: u8,
+    /// Zero.
+    pub padding: [u8; 7],
     /// [`crate::ABI_VERSION`].
     pub version: u32,
-    /// Zero.
-    pub padding: u32,
 }
 
-const _: () = assert!(size_of::<RecordHeader>() == 48);
+const _: () = assert!(size_of::<RecordHeader>() == 64);
 const _: () = assert!(offset_of!(RecordHeader, timestamp_ns) == 0);
 const _: () = assert!(offset_of!(RecordHeader, target_id) == 8);
 const _: () = assert!(offset_of!(RecordHeader, skb_len) == 12);
 const _: () = assert!(offset_of!(RecordHeader, captured_len) == 16);
 const _: () = assert!(offset_of!(RecordHeader, gso_size) == 20);
 const _: () = assert!(offset_of!(RecordHeader, gso_segs) == 24);
-const _: () = assert!(offset_of!(RecordHeader, hash) == 28);
-const _: () = assert!(offset_of!(RecordHeader, protocol) == 32);
-const _: () = assert!(offset_of!(RecordHeader, vlan_proto) == 34);
-const _: () = assert!(offset_of!(RecordHeader, vlan_tci) == 36);
-const _: () = assert!(offset_of!(RecordHeader, vlan_present) == 38);
-const _: () = assert!(offset_of!(RecordHeader, direction) == 39);
-const _: () = assert!(offset_of!(RecordHeader, version) == 40);
-const _: () = assert!(offset_of!(RecordHeader, padding) == 44);
+const _: () = assert!(offset_of!(RecordHeader, gso_type) == 28);
+const _: () = assert!(offset_of!(RecordHeader, hash) == 32);
+const _: () = assert!(offset_of!(RecordHeader, protocol) == 36);
+const _: () = assert!(offset_of!(RecordHeader, vlan_proto) == 38);
+const _: () = assert!(offset_of!(RecordHeader, vlan_tci) == 40);
+const _: () = assert!(offset_of!(RecordHeader, vlan_present) == 42);
+const _: () = assert!(offset_of!(RecordHeader, direction) == 43);
+const _: () = assert!(offset_of!(RecordHeader, csum_start) == 44);
+const _: () = assert!(offset_of!(RecordHeader, csum_offset) == 46);
+const _: () = assert!(offset_of!(RecordHeader, inner_network_at) == 48);
+const _: () = assert!(offset_of!(RecordHeader, ip_summed) == 50);
+const _: () = assert!(offset_of!(RecordHeader, known) == 51);
+const _: () = assert!(offset_of!(RecordHeader, link_layer) == 52);
+const _: () = assert!(offset_of!(RecordHeader, padding) == 53);
+const _: () = assert!(offset_of!(RecordHeader, version) == 60);
+
+/// Which fields of a [`RecordHeader`] hold what the kernel said: bits of
+/// [`RecordHeader::known`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known;
+
+impl Known {
+    /// `ip_summed`.
+    pub const IP_SUMMED: u8 = 1;
+    /// `csum_start`, `csum_offset` and `inner_network_at`.
+    pub const OFFSETS: u8 = 2;
+    /// `gso_type`.
+    pub const GSO_TYPE: u8 = 4;
+}
+
+/// `CHECKSUM_UNNECESSARY` of include/linux/skbuff.h.
+pub const CHECKSUM_UNNECESSARY: u8 = 1;
+/// `CHECKSUM_COMPLETE`.
+pub const CHECKSUM_COMPLETE: u8 = 2;
+/// `CHECKSUM_PARTIAL`.
+pub const CHECKSUM_PARTIAL: u8 = 3;
 
 impl RecordHeader {
     /// Size of the header in the ring, in bytes.

@@ -14,16 +14,21 @@
 #![feature(asm_experimental_arch)]
 
 mod ledger;
+mod metadata;
 mod mirror;
 mod panic;
 
 use aya_ebpf::{Global, bindings::TC_ACT_UNSPEC, macros::classifier, programs::TcContext};
-use tap_common::{Direction, TargetConfig};
+use tap_common::{Direction, LinkLayer, TargetConfig};
 
 /// Constants of this instance; user space sets them before it loads.
 /// `tap_common::CONFIG_SYMBOL` names it.
 #[unsafe(no_mangle)]
-static PODTAP_CONFIG_V1: Global<TargetConfig> = Global::new(TargetConfig { target_id: 0 });
+static PODTAP_CONFIG_V2: Global<TargetConfig> = Global::new(TargetConfig {
+    target_id: 0,
+    link_layer: LinkLayer::Ethernet as u8,
+    padding: [0; 3],
+});
 
 /// At the ingress of the pod's interface.
 #[classifier]

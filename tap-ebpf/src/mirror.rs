@@ -15,7 +15,7 @@ use tap_common::{
     Verdict,
 };
 
-use crate::{PODTAP_CONFIG_V1, ledger};
+use crate::{PODTAP_CONFIG_V2, ledger, metadata};
 
 /// All targets share it; user space sets its size.
 #[map]
@@ -71,20 +71,21 @@ fn verdict(ctx: &TcContext, direction: Direction, len: u32) -> Verdict {
 #[inline(always)]
 fn copy(ctx: &TcContext, direction: Direction, len: usize, now_ns: u64) -> Verdict {
     const CLASS: [usize; 7] = RECORD_CLASSES_BYTES;
+    let header = describe(ctx.skb.skb, direction, now_ns);
     if len <= CLASS[0] {
-        record::<{ CLASS[0] }>(ctx, direction, now_ns)
+        record::<{ CLASS[0] }>(ctx, &header)
     } else if len <= CLASS[1] {
-        record::<{ CLASS[1] }>(ctx, direction, now_ns)
+        record::<{ CLASS[1] }>(ctx, &header)
     } else if len <= CLASS[2] {
-        record::<{ CLASS[2] }>(ctx, direction, now_ns)
+        record::<{ CLASS[2] }>(ctx, &header)
     } else if len <= CLASS[3] {
-        record::<{ CLASS[3] }>(ctx, direction, now_ns)
+        record::<{ CLASS[3] }>(ctx, &header)
     } else if len <= CLASS[4] {
-        record::<{ CLASS[4] }>(ctx, direction, now_ns)
+        record::<{ CLASS[4] }>(ctx, &header)
     } else if len <= CLASS[5] {
-        record::<{ CLASS[5] }>(ctx, direction, now_ns)
+        record::<{ CLASS[5] }>(ctx, &header)
     } else if len <= CLASS[6] {
-        record::<{ CLASS[6] }>(ctx, direction, now_ns)
+        record::<{ CLASS[6] }>(ctx, &header)
     } else {
         Verdict::TooLarge
     }
@@ -92,23 +93,22 @@ fn copy(ctx: &TcContext, direction: Direction, len: usize, now_ns: u64) -> Verdi
 
 /// Reserves, fills and submits one record of the class that holds `N` bytes.
 #[inline(always)]
-fn record<const N: usize>(ctx: &TcContext, direction: Direction, now_ns: u64) -> Verdict {
+fn record<const N: usize>(ctx: &TcContext, described: &RecordHeader) -> Verdict {
     let Some(mut slot) = RING.reserve::<Slot<N>>(0) else {
         return Verdict::RingFull;
     };
     let target: *mut Slot<N> = slot.as_mut_ptr();
-    let skb = ctx.skb.skb;
     // SAFETY: the reservation is a `Slot<N>`.
     let header = unsafe { &raw mut (*target).header };
     // SAFETY: the header lies in the reservation, 8-byte aligned as all are.
-    unsafe { header.write(describe(skb, direction, now_ns)) };
+    unsafe { header.write(*described) };
     // SAFETY: the reservation is a `Slot<N>`.
     let data = unsafe { &raw mut (*target).data };
     let len = clamp::<N>(ctx.len());
     // SAFETY: `len` is 1..=N and `data` has N bytes. Loading from offset 0 in
     // one call works on paged skbs of any length, on 5.10 too, which refuses
     // offsets above 0xffff (`bpf_skb_load_bytes` in net/core/filter.c).
-    let refused = unsafe { bpf_skb_load_bytes(skb.cast(), 0, data.cast(), len) };
+    let refused = unsafe { bpf_skb_load_bytes(ctx.skb.skb.cast(), 0, data.cast(), len) };
     if refused != 0 {
         slot.discard(0);
         return Verdict::Unreadable;
@@ -120,23 +120,33 @@ fn record<const N: usize>(ctx: &TcContext, direction: Direction, now_ns: u64) ->
 /// What the kernel says of the skb beside its bytes.
 #[inline(always)]
 fn describe(skb: *mut __sk_buff, direction: Direction, now_ns: u64) -> RecordHeader {
+    let config = PODTAP_CONFIG_V2.load();
     // SAFETY: the kernel hands a classifier a valid context, read-only here.
-    let skb = unsafe { &*skb };
+    let context = unsafe { &*skb };
+    let gso_size = context.gso_size;
+    let metadata = metadata::ask(skb, gso_size != 0);
     RecordHeader {
         timestamp_ns: now_ns,
-        target_id: PODTAP_CONFIG_V1.load().target_id,
-        skb_len: skb.len,
-        captured_len: skb.len,
-        gso_size: skb.gso_size,
-        gso_segs: skb.gso_segs,
-        hash: skb.hash,
-        protocol: u16::from_be(skb.protocol as u16),
-        vlan_proto: u16::from_be(skb.vlan_proto as u16),
-        vlan_tci: skb.vlan_tci as u16,
-        vlan_present: (skb.vlan_present != 0) as u8,
+        target_id: config.target_id,
+        skb_len: context.len,
+        captured_len: context.len,
+        gso_size,
+        gso_segs: context.gso_segs,
+        gso_type: metadata.gso_type,
+        hash: context.hash,
+        protocol: u16::from_be(context.protocol as u16),
+        vlan_proto: u16::from_be(context.vlan_proto as u16),
+        vlan_tci: context.vlan_tci as u16,
+        vlan_present: (context.vlan_present != 0) as u8,
         direction: direction as u8,
+        csum_start: metadata.csum_start,
+        csum_offset: metadata.csum_offset,
+        inner_network_at: metadata.inner_network_at,
+        ip_summed: metadata.ip_summed,
+        known: metadata.known,
+        link_layer: config.link_layer,
+        padding: [0; 7],
         version: ABI_VERSION,
-        padding: 0,
     }
 }
 
@@ -168,7 +178,7 @@ fn clamp<const N: usize>(len: u32) -> u32 {
 /// Tells user space about a verdict that costs packets.
 #[inline(always)]
 fn report(ctx: &TcContext, verdict: Verdict, len: u32) {
-    let target = PODTAP_CONFIG_V1.load().target_id;
+    let target = PODTAP_CONFIG_V2.load().target_id;
     match verdict {
         Verdict::TooLarge => warn!(
             ctx,

@@ -4,7 +4,7 @@
 // Tests may panic.
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
-use tap_common::Direction;
+use tap_common::{Direction, LinkLayer};
 use tap_userspace::{
     engine::{decode::Record, framer::Framer},
     model::TargetId,
@@ -54,8 +54,12 @@ fn assert_cut(super_frame: &str, expected: [&str; 3]) {
         timestamp_ns: 1,
         target_id: TargetId(1),
         direction: Direction::Out,
+        link_layer: LinkLayer::Ethernet,
         skb_len: u32::try_from(data.len()).expect("a short one"),
         gso_size: 4,
+        gso_type: None,
+        checksum: tap_userspace::engine::offload::SkbChecksum::Unknown,
+        inner_network_at: None,
         vlan: None,
         protocol: 0,
         data: &data,

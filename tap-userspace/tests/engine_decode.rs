@@ -7,8 +7,9 @@ use std::mem::offset_of;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tap_common::{ABI_VERSION, Direction, RecordHeader};
+use tap_common::{ABI_VERSION, CHECKSUM_PARTIAL, Direction, Known, LinkLayer, RecordHeader};
 use tap_userspace::engine::decode::{DecodeError, VlanTag, decode};
+use tap_userspace::engine::offload::{GsoType, GsoTypes, SkbChecksum};
 use tap_userspace::model::TargetId;
 
 /// The header as the kernel side lays it out: each field at the offset that
@@ -61,6 +62,25 @@ fn bytes_of(header: &RecordHeader) -> Vec<u8> {
     );
     put(offset_of!(RecordHeader, direction), &[header.direction]);
     put(
+        offset_of!(RecordHeader, gso_type),
+        &header.gso_type.to_ne_bytes(),
+    );
+    put(
+        offset_of!(RecordHeader, csum_start),
+        &header.csum_start.to_ne_bytes(),
+    );
+    put(
+        offset_of!(RecordHeader, csum_offset),
+        &header.csum_offset.to_ne_bytes(),
+    );
+    put(
+        offset_of!(RecordHeader, inner_network_at),
+        &header.inner_network_at.to_ne_bytes(),
+    );
+    put(offset_of!(RecordHeader, ip_summed), &[header.ip_summed]);
+    put(offset_of!(RecordHeader, known), &[header.known]);
+    put(offset_of!(RecordHeader, link_layer), &[header.link_layer]);
+    put(
         offset_of!(RecordHeader, version),
         &header.version.to_ne_bytes(),
     );
@@ -75,14 +95,21 @@ fn header() -> RecordHeader {
         captured_len: 5,
         gso_size: 0x3132_3334,
         gso_segs: 0x4142_4344,
+        gso_type: 1 << 4 | 1 << 9,
         hash: 0x5152_5354,
         protocol: 0x0800,
         vlan_proto: 0x88a8,
         vlan_tci: 0x6162,
         vlan_present: 1,
         direction: 1,
+        csum_start: 0x0102,
+        csum_offset: 0x0304,
+        inner_network_at: 0x0506,
+        ip_summed: CHECKSUM_PARTIAL,
+        known: Known::IP_SUMMED | Known::OFFSETS | Known::GSO_TYPE,
+        link_layer: 1,
+        padding: [0; 7],
         version: ABI_VERSION,
-        padding: 0,
     }
 }
 
@@ -90,7 +117,16 @@ fn header() -> RecordHeader {
 fn every_field_is_read_from_its_place() {
     let mut bytes = bytes_of(&header());
     bytes.extend(*b"hello, and the rest of the reservation");
-    let record = decode(&bytes).unwrap();
+    let gso_types = GsoTypes::new(&[(1 << 4, GsoType::TCPV6), (1 << 9, GsoType::UDP_TUNNEL)]);
+    let record = decode(&bytes, &gso_types).unwrap();
+    assert_eq!(record.gso_type, Some(GsoType::TCPV6 | GsoType::UDP_TUNNEL));
+    let checksum = SkbChecksum::Partial {
+        start: 0x0102,
+        field: 0x0102 + 0x0304,
+    };
+    assert_eq!(record.checksum, checksum);
+    assert_eq!(record.inner_network_at, Some(0x0506));
+    assert_eq!(record.link_layer, LinkLayer::Ip);
     assert_eq!(record.timestamp_ns, 0x0102_0304_0506_0708);
     assert_eq!(record.target_id, TargetId(0x1112_1314));
     assert_eq!(record.skb_len, 0x2122_2324);
@@ -115,7 +151,7 @@ fn a_tag_of_zero_is_there_when_the_record_says_so() {
             ..header()
         };
         let bytes = bytes_of(&header);
-        let vlan = decode(&bytes).unwrap().vlan;
+        let vlan = decode(&bytes, &GsoTypes::default()).unwrap().vlan;
         assert_eq!(vlan.is_some(), present);
         assert!(vlan.is_none_or(|tag| tag.tci == 0));
     }
@@ -135,7 +171,68 @@ fn both_directions_are_read_and_others_refused() {
             ..header()
         };
         let bytes = bytes_of(&header);
-        assert_eq!(decode(&bytes).map(|record| record.direction), expected);
+        assert_eq!(
+            decode(&bytes, &GsoTypes::default()).map(|record| record.direction),
+            expected
+        );
+    }
+}
+
+#[test]
+fn what_the_kernel_was_not_asked_is_unknown() {
+    let bytes = |known| {
+        let header = RecordHeader {
+            known,
+            captured_len: 0,
+            ..header()
+        };
+        bytes_of(&header)
+    };
+    for (known, checksum_known, gso_type_known) in [
+        (0, false, false),
+        // Partial, and nobody knows where.
+        (Known::IP_SUMMED, false, false),
+        (Known::IP_SUMMED | Known::OFFSETS, true, false),
+        (Known::GSO_TYPE, false, true),
+    ] {
+        let bytes = bytes(known);
+        let record = decode(&bytes, &GsoTypes::default()).unwrap();
+        assert_eq!(record.checksum != SkbChecksum::Unknown, checksum_known);
+        assert_eq!(record.gso_type.is_some(), gso_type_known);
+        assert_eq!(record.inner_network_at.is_some(), checksum_known);
+    }
+}
+
+#[test]
+fn a_checksum_is_partial_only_if_the_kernel_says_so() {
+    for ip_summed in 0..CHECKSUM_PARTIAL {
+        let header = RecordHeader {
+            ip_summed,
+            known: Known::IP_SUMMED,
+            captured_len: 0,
+            ..header()
+        };
+        let bytes = bytes_of(&header);
+        let record = decode(&bytes, &GsoTypes::default()).unwrap();
+        assert_eq!(record.checksum, SkbChecksum::Final);
+    }
+}
+
+#[test]
+fn both_link_layers_are_read_and_others_refused() {
+    for (link_layer, expected) in [
+        (0, Ok(LinkLayer::Ethernet)),
+        (1, Ok(LinkLayer::Ip)),
+        (2, Err(DecodeError::LinkLayer(2))),
+    ] {
+        let header = RecordHeader {
+            link_layer,
+            captured_len: 0,
+            ..header()
+        };
+        let bytes = bytes_of(&header);
+        let record = decode(&bytes, &GsoTypes::default());
+        assert_eq!(record.map(|record| record.link_layer), expected);
     }
 }
 
@@ -148,7 +245,7 @@ fn another_version_is_refused_whatever_else_it_holds() {
             ..header()
         };
         assert_eq!(
-            decode(&bytes_of(&header)),
+            decode(&bytes_of(&header), &GsoTypes::default()),
             Err(DecodeError::Version(version))
         );
     }
@@ -164,7 +261,7 @@ fn a_record_that_promises_more_than_it_has_is_refused() {
         let mut bytes = bytes_of(&header);
         bytes.resize(bytes.len() + present, 0);
         assert_eq!(
-            decode(&bytes),
+            decode(&bytes, &GsoTypes::default()),
             Err(DecodeError::DataShort { promised, present })
         );
     }
@@ -174,7 +271,10 @@ fn a_record_that_promises_more_than_it_has_is_refused() {
 fn less_than_a_header_is_refused() {
     let bytes = bytes_of(&header());
     for len in 0..RecordHeader::SIZE_BYTES {
-        assert_eq!(decode(&bytes[..len]), Err(DecodeError::HeaderShort(len)));
+        assert_eq!(
+            decode(&bytes[..len], &GsoTypes::default()),
+            Err(DecodeError::HeaderShort(len))
+        );
     }
 }
 
@@ -198,7 +298,7 @@ proptest! {
                 *captured = (u32::from_ne_bytes(*captured) % 256).to_ne_bytes();
             }
         }
-        if let Ok(record) = decode(&bytes) {
+        if let Ok(record) = decode(&bytes, &GsoTypes::default()) {
             prop_assert!(bytes[RecordHeader::SIZE_BYTES..].starts_with(record.data));
         }
     }

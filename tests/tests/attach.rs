@@ -12,7 +12,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use tap_common::Direction;
+use tap_common::{Direction, LinkLayer};
 use tap_userspace::{
     adapter::{
         bpf::{Attachment, Hook, Kernel, Programs, Shared},
@@ -446,8 +446,13 @@ struct ForeignProgram {
 impl ForeignProgram {
     fn attach(pod: &VethEnd, hook: Hook) -> Self {
         let kernel = Shared::open(NonZeroU32::new(4096).expect("not 0")).expect("a kernel side");
-        let mut programs =
-            Programs::load(&kernel.shared, TargetId(99), &Direction::ALL).expect("programs");
+        let mut programs = Programs::load(
+            &kernel.shared,
+            TargetId(99),
+            LinkLayer::Ethernet,
+            &Direction::ALL,
+        )
+        .expect("programs");
         let attachment = netns(pod)
             .inside(|| programs.attach("eth0", &Direction::ALL, hook))
             .expect("the namespace")

@@ -7,14 +7,14 @@ use std::{num::NonZeroU32, process::Stdio};
 
 use nix::sys::signal::Signal;
 use rustix::time::{ClockId, clock_gettime};
-use tap_common::{Direction, RECORD_CLASSES_BYTES, Verdict};
+use tap_common::{Direction, LinkLayer, RECORD_CLASSES_BYTES, Verdict};
 use tap_userspace::{
     adapter::{
         bpf::{Hook, Kernel, Programs, Ring, Shared},
         netns::Netns,
     },
     agent::target::Target,
-    engine::decode::decode,
+    engine::{decode::decode, offload::GsoTypes},
     model::{Ledger, TargetId},
 };
 use tests::{
@@ -35,6 +35,7 @@ fn root_seen_is_what_the_interface_carried_to_the_packet() {
         mut ring,
         heartbeat: _heartbeat,
         log: _log,
+        ..
     } = Shared::open(RING_BYTES).expect("the kernel side");
     let target = attach(&shared, &veth.pod);
     // Attached before the first packet: the counters are equal from birth.
@@ -77,10 +78,12 @@ fn root_a_dormant_target_counts_and_copies_nothing() {
             mut ring,
             heartbeat,
             log,
+            ..
         } = Shared::open(RING_BYTES).expect("the kernel side");
         let netns = open(&veth.pod);
         let mut programs =
-            Programs::load(&shared, TargetId(1), &Direction::ALL).expect("the programs");
+            Programs::load(&shared, TargetId(1), LinkLayer::Ethernet, &Direction::ALL)
+                .expect("the programs");
         let attachment = netns
             .inside(|| programs.attach("eth0", &Direction::ALL, hook))
             .expect("the namespace")
@@ -110,6 +113,7 @@ fn root_without_a_heartbeat_nothing_is_copied_within_a_second() {
         mut ring,
         heartbeat,
         log: _log,
+        ..
     } = Shared::open(RING_BYTES).expect("the kernel side");
     let target = attach(&shared, &veth.pod);
     transfer(&veth, 100_000);
@@ -136,7 +140,7 @@ fn root_without_a_heartbeat_nothing_is_copied_within_a_second() {
     );
     // By the kernel's own clock, however late this test looked.
     while let Some(item) = ring.pop() {
-        let record = decode(&item).expect("a record");
+        let record = decode(&item, &GsoTypes::default()).expect("a record");
         let age_ns = record.timestamp_ns.saturating_sub(last_beat_ns);
         assert!(
             age_ns < 1_000_000_000,
@@ -216,6 +220,7 @@ fn root_what_no_record_holds_is_counted_too_large() {
         mut ring,
         heartbeat: _heartbeat,
         log: _log,
+        ..
     } = Shared::open(RING_BYTES).expect("the kernel side");
     let target = attach(&shared, &veth.pod);
     // BIG TCP over IPv6; its window opens with the transfer.
@@ -316,7 +321,11 @@ fn assert_closes(ledger: &Ledger) {
 fn lengths(ring: &mut Ring) -> Vec<u64> {
     let mut lengths = Vec::new();
     while let Some(item) = ring.pop() {
-        lengths.push(u64::from(decode(&item).expect("a record").skb_len));
+        lengths.push(u64::from(
+            decode(&item, &GsoTypes::default())
+                .expect("a record")
+                .skb_len,
+        ));
     }
     lengths
 }

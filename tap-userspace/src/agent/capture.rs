@@ -1,8 +1,8 @@
 //! A capture of one interface, from start to closing lines.
 
-use std::{fmt, future::Future, io, num::NonZeroU32, time::Duration};
+use std::{fmt, future::Future, io, time::Duration};
 
-use tap_common::{Direction, Verdict};
+use tap_common::{Direction, Metadata, Verdict};
 
 use super::{
     clocks::realtime_ns,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     adapter::{
-        bpf::{Hook, Shared, SharedError},
+        bpf::{Hook, Shared, SharedError, SharedOptions},
         netns::Netns,
         sink::{Sink, SinkError, TargetStatistics},
     },
@@ -33,8 +33,8 @@ pub struct CaptureOptions {
     pub directions: Vec<Direction>,
     /// How to attach.
     pub hook: Hook,
-    /// Size of the ring in bytes, a power of two.
-    pub ring_bytes: NonZeroU32,
+    /// How the kernel side shall be.
+    pub shared: SharedOptions,
     /// Frames after which it ends by itself.
     pub frame_limit: Option<u64>,
 }
@@ -69,7 +69,8 @@ pub enum CaptureError {
 /// Captures until `until` is done, the wanted frames are there, a sink takes no
 /// more, or the interface is gone. `reopen` opens the namespace again: it is
 /// not held open, since that would keep it alive after its pod. `started` is
-/// called when the target is enabled.
+/// called when the target is enabled, with how the
+/// programs ask for metadata.
 ///
 /// # Errors
 /// When nothing could be captured, or a filter not be removed.
@@ -78,13 +79,13 @@ pub async fn capture(
     reopen: impl Fn() -> Option<Netns>,
     options: &CaptureOptions,
     sinks: Vec<Box<dyn Sink>>,
-    started: impl FnOnce(&Target),
+    started: impl FnOnce(&Target, Metadata),
     until: impl Future<Output = ()>,
 ) -> Result<Summary, CaptureError> {
-    let kernel = Shared::open(options.ring_bytes)?;
+    let kernel = Shared::open(options.shared)?;
     let start_ns = realtime_ns();
-    let datapath =
-        Datapath::start(kernel.ring, sinks, options.frame_limit).map_err(CaptureError::Datapath)?;
+    let datapath = Datapath::start(kernel.ring, kernel.gso_types, sinks, options.frame_limit)
+        .map_err(CaptureError::Datapath)?;
     let target = Target::attach(
         &kernel.shared,
         TARGET,
@@ -94,7 +95,7 @@ pub async fn capture(
         options.hook,
     )?;
     drop(netns);
-    started(&target);
+    started(&target, kernel.metadata);
     tokio::select! {
         () = until => {}
         () = datapath.ended() => {}

@@ -25,7 +25,7 @@ use crate::{
         bpf::{Ring, RingError},
         sink::{Delivery, Sink, SinkError},
     },
-    engine::{clock::Clock, decode::decode, framer::Framer},
+    engine::{clock::Clock, decode::decode, framer::Framer, offload::GsoTypes},
     model::{Frame, TargetId},
 };
 
@@ -84,6 +84,8 @@ struct Worker {
 
 /// All of the way but the ring.
 struct Outlet {
+    /// What the running kernel's `gso_type` means.
+    gso_types: GsoTypes,
     framer: Framer,
     clock: Clock,
     sinks: Vec<Box<dyn Sink>>,
@@ -101,6 +103,7 @@ impl Datapath {
     /// When the thread cannot be started.
     pub fn start(
         ring: Ring,
+        gso_types: GsoTypes,
         sinks: Vec<Box<dyn Sink>>,
         frame_limit: Option<u64>,
     ) -> io::Result<Self> {
@@ -113,6 +116,7 @@ impl Datapath {
         let worker = Worker {
             ring,
             outlet: Outlet {
+                gso_types,
                 framer: Framer::new(),
                 clock: clocks::start(),
                 sinks,
@@ -260,7 +264,7 @@ impl Worker {
 impl Outlet {
     fn take(&mut self, bytes: &[u8]) {
         self.counts.records += 1;
-        let Ok(record) = decode(bytes) else {
+        let Ok(record) = decode(bytes, &self.gso_types) else {
             self.counts.undecodable += 1;
             return;
         };

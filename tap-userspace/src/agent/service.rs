@@ -3,13 +3,13 @@
 use std::{
     future::Future,
     io,
-    num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use kube::Client;
+use tap_common::Metadata;
 use tokio::{sync::mpsc, task::block_in_place, time};
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     adapter::{
-        bpf::{Hook, Shared, SharedError},
+        bpf::{Hook, Shared, SharedError, SharedOptions, metadata_name},
         kube::{ApiState, Desired, Watch, record_events, watch_node},
         process::ProcDir,
         sink::TapName,
@@ -49,8 +49,8 @@ pub struct AgentOptions {
     pub proc: PathBuf,
     /// Where `podtap status` asks.
     pub socket: PathBuf,
-    /// Size of the ring in bytes, a power of two.
-    pub ring_bytes: NonZeroU32,
+    /// How the kernel side shall be.
+    pub shared: SharedOptions,
     /// How to attach.
     pub hook: Hook,
     /// By what podtap's own pods are known.
@@ -94,10 +94,10 @@ pub async fn run(
     until: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
     let socket = StatusSocket::bind(&options.socket)?;
-    let kernel = block_in_place(|| Shared::open(options.ring_bytes))?;
+    let kernel = block_in_place(|| Shared::open(options.shared))?;
     let (interface, tap) =
         block_in_place(|| TapInterface::open(options.tap.clone(), Keep::Always, options.hook))?;
-    let datapath = Datapath::start(kernel.ring, vec![Box::new(tap)], None)
+    let datapath = Datapath::start(kernel.ring, kernel.gso_types, vec![Box::new(tap)], None)
         .map_err(AgentError::StartDatapath)?;
     let (watch, watching) = watch_node(&client, &options.node, options.own.clone());
     let (events, sending) = record_events(&client, &options.node);
@@ -120,6 +120,7 @@ pub async fn run(
         requests,
         node: options.node,
         tap: options.tap,
+        metadata: kernel.metadata,
     };
     tokio::select! {
         () = until => {}
@@ -157,6 +158,7 @@ struct Agent {
     requests: mpsc::Receiver<crate::adapter::socket::Request>,
     node: String,
     tap: TapName,
+    metadata: Metadata,
 }
 
 impl Agent {
@@ -201,6 +203,7 @@ impl Agent {
             node: self.node.clone(),
             api: api.into(),
             tap: self.tap.to_string(),
+            metadata: metadata_name(self.metadata).into(),
             targets: self.tapping.target_statuses(&counts),
             refused: self.tapping.refused_statuses(),
             datapath: DatapathStatus {

@@ -1,6 +1,6 @@
 //! One target's life: attach dormant, configure, enable; detach.
 
-use tap_common::Direction;
+use tap_common::{Direction, LinkLayer};
 
 use crate::{
     adapter::{
@@ -56,7 +56,7 @@ impl Target {
         hook: Hook,
     ) -> Result<Self, TargetError> {
         let link = netns.inside(|| Links::open()?.by_name(interface))??;
-        let mut programs = Programs::load(shared, id, directions)?;
+        let mut programs = Programs::load(shared, id, LinkLayer::Ethernet, directions)?;
         let attachment = netns.inside(|| programs.attach(interface, directions, hook))??;
         let mut target = Self {
             id,

@@ -7,7 +7,12 @@ use clap::Args;
 
 use super::signals;
 use crate::{
-    adapter::{bpf::Hook, kube, sink::TapName, socket},
+    adapter::{
+        bpf::{Hook, MetadataWay, SharedOptions},
+        kube,
+        sink::TapName,
+        socket,
+    },
     agent::service::{self, AgentOptions},
     model::{opt_in::Own, pod::PodUid},
 };
@@ -38,6 +43,10 @@ pub(super) struct AgentArguments {
     /// How to attach: `auto`, `tcx` or `clsact`.
     #[arg(long, default_value_t = Hook::Auto)]
     hook: Hook,
+    /// How the kernel programs ask what an skb hides: `auto`, `kfuncs`,
+    /// `probe-reads` or `helpers`.
+    #[arg(long, value_name = "WAY", default_value_t = MetadataWay::Auto)]
+    metadata: MetadataWay,
     /// Namespace that podtap itself runs in: its pods there are never tapped.
     #[arg(long, env = "PODTAP_NAMESPACE")]
     own_namespace: Option<String>,
@@ -70,7 +79,10 @@ pub(super) fn run(arguments: AgentArguments) -> Result<()> {
             tap: arguments.tap,
             proc: arguments.proc,
             socket: arguments.socket,
-            ring_bytes: arguments.ring_bytes,
+            shared: SharedOptions {
+                ring_bytes: arguments.ring_bytes,
+                metadata: arguments.metadata,
+            },
             hook: arguments.hook,
             own: Own {
                 namespace: arguments.own_namespace,

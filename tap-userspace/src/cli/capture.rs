@@ -15,7 +15,7 @@ use tap_common::Direction;
 use super::signals;
 use crate::{
     adapter::{
-        bpf::Hook,
+        bpf::{Hook, MetadataWay, SharedOptions, metadata_name},
         kube,
         link::Links,
         netns::Netns,
@@ -62,6 +62,10 @@ pub(super) struct CaptureArguments {
     /// How to attach: `auto`, `tcx` or `clsact`.
     #[arg(long, default_value_t = Hook::Auto)]
     hook: Hook,
+    /// How the kernel programs ask what an skb hides: `auto`, `kfuncs`,
+    /// `probe-reads` or `helpers`.
+    #[arg(long, value_name = "WAY", default_value_t = MetadataWay::Auto)]
+    metadata: MetadataWay,
     /// Kubeconfig file for --pod; in a pod, its service account if not given.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -142,7 +146,10 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         interface: arguments.interface.clone(),
         directions: arguments.direction.list(),
         hook: arguments.hook,
-        ring_bytes: arguments.ring_bytes,
+        shared: SharedOptions {
+            ring_bytes: arguments.ring_bytes,
+            metadata: arguments.metadata,
+        },
         frame_limit: arguments.packet_count,
     };
     let Outputs { sinks, interface } = arguments.outputs()?;
@@ -158,13 +165,14 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
             () = over => {}
         }
     };
-    let started = |target: &crate::agent::target::Target| {
+    let started = |target: &crate::agent::target::Target, metadata| {
         eprintln!(
-            "capturing on {} (index {}, MTU {} bytes, attached through {})",
+            "capturing on {} (index {}, MTU {} bytes, attached through {}, metadata by {})",
             target.link.name,
             target.link.index,
             target.link.mtu_bytes,
-            target.hook()
+            target.hook(),
+            metadata_name(metadata)
         );
     };
     let summary = capture(netns, reopen, &options, sinks, started, until).await;

@@ -56,8 +56,8 @@ fn table(status: &Status) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,
-        "podtap {} on {}, API server {}, tap {}",
-        status.version, status.node, status.api, status.tap
+        "podtap {} on {}, API server {}, tap {}, metadata by {}",
+        status.version, status.node, status.api, status.tap, status.metadata
     )?;
     let head = [
         "POD",

@@ -2,9 +2,14 @@
 
 use std::{error::Error, fmt::Write};
 
+/// Characters that are kept of the beginning and of the end of a text as long
+/// as a verifier's log, which says last what it did not like.
+const BEGINNING: usize = 160;
+const END: usize = 340;
+
 /// The error and its causes, `: ` between them. A cause that its effect names
-/// already is left out, a line feed becomes a blank, and of a text as long as
-/// a verifier's log only the first 400 characters are kept.
+/// already is left out, a line feed becomes a blank, and of a long text only
+/// the beginning and the end are kept.
 #[must_use]
 pub fn one_line(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
@@ -17,8 +22,38 @@ pub fn one_line(error: &(dyn Error + 'static)) -> String {
         }
         cause = error.source();
     }
-    line.chars()
-        .map(|c| if c == '\n' { ' ' } else { c })
-        .take(400)
-        .collect()
+    let count = line.chars().count();
+    let mut characters = line
+        .trim_end()
+        .chars()
+        .map(|c| if c == '\n' { ' ' } else { c });
+    if count <= BEGINNING + END {
+        return characters.collect();
+    }
+    let beginning: String = characters.by_ref().take(BEGINNING).collect();
+    let end: String = characters.skip(count - BEGINNING - END).collect();
+    format!("{beginning} ... {end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEGINNING, END, one_line};
+
+    #[test]
+    fn of_a_long_text_the_beginning_and_the_end_are_kept() {
+        let text = format!(
+            "refused:\n{}\nR1 is no scalar",
+            "0: (bf) r8 = r1\n".repeat(1000)
+        );
+        let line = one_line(&std::io::Error::other(text));
+        assert!(line.starts_with("refused: 0: (bf)"), "{line}");
+        assert!(line.ends_with("R1 is no scalar"), "{line}");
+        assert!(line.chars().count() <= BEGINNING + END + 5, "{line}");
+    }
+
+    #[test]
+    fn a_short_text_is_kept_whole() {
+        let line = one_line(&std::io::Error::other("no such\nthing"));
+        assert_eq!(line, "no such thing");
+    }
 }

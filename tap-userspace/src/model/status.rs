@@ -16,6 +16,10 @@ pub struct Status {
     pub api: String,
     /// The tap interface that its frames go to.
     pub tap: String,
+    /// How the kernel programs ask what an skb hides: `kfuncs`, `probe-reads`
+    /// or `helpers`.
+    #[serde(default)]
+    pub metadata: String,
     /// Tapped interfaces.
     pub targets: Vec<TargetStatus>,
     /// Pods that are wanted and not tapped.
@@ -98,6 +102,7 @@ pub struct DatapathStatus {
     /// Frames that the tap refused.
     pub refused: u64,
     /// From the kernel program to the tap.
+    #[serde(default)]
     pub delay: DelayStatus,
     /// What the frame engine did, by the count's name.
     pub engine: BTreeMap<String, u64>,

@@ -14,9 +14,10 @@
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tap_common::Direction;
+use tap_common::{Direction, LinkLayer};
 use tap_userspace::engine::decode::{Record, VlanTag};
 use tap_userspace::engine::framer::Framer;
+use tap_userspace::engine::offload::SkbChecksum;
 use tap_userspace::model::TargetId;
 
 pub const FIN: u16 = 0x01;
@@ -332,8 +333,12 @@ pub fn record(data: &[u8], gso_size: u32, vlan: Option<VlanTag>) -> Record<'_> {
         timestamp_ns: 1,
         target_id: TargetId(1),
         direction: Direction::Out,
+        link_layer: LinkLayer::Ethernet,
         skb_len: u32::try_from(data.len()).unwrap(),
         gso_size,
+        gso_type: None,
+        checksum: SkbChecksum::Unknown,
+        inner_network_at: None,
         vlan,
         protocol: 0,
         data,

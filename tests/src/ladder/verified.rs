@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::{maps::MapData, programs::loaded_programs};
 use aya_obj::Object;
-use tap_common::Direction;
+use tap_common::{Direction, LinkLayer};
 use tap_userspace::{
     adapter::bpf::{Programs, Shared},
     model::TargetId,
@@ -59,7 +59,12 @@ pub(crate) fn programs() -> Result<Vec<Verified>> {
 /// What the kernel tells of podtap's own load, by program.
 fn told() -> Result<HashMap<String, u32>> {
     let kernel = Shared::open(NonZeroU32::new(1 << 20).context("0")?)?;
-    let _loaded = Programs::load(&kernel.shared, TargetId(1), &Direction::ALL)?;
+    let _loaded = Programs::load(
+        &kernel.shared,
+        TargetId(1),
+        LinkLayer::Ethernet,
+        &Direction::ALL,
+    )?;
     let told = loaded_programs()
         .filter_map(Result::ok)
         .filter_map(|program| {

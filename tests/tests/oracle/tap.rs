@@ -32,8 +32,13 @@ pub(crate) struct Tap {
 impl Tap {
     pub(crate) fn start(end: &VethEnd, frames: &Collector) -> Self {
         let kernel = Shared::open(RING_BYTES).expect("the kernel side");
-        let datapath = Datapath::start(kernel.ring, vec![Box::new(frames.clone())], None)
-            .expect("the datapath");
+        let datapath = Datapath::start(
+            kernel.ring,
+            kernel.gso_types,
+            vec![Box::new(frames.clone())],
+            None,
+        )
+        .expect("the datapath");
         let path = end.netns.path();
         let netns = Netns::by_name_or_path(&path.to_string_lossy()).expect("the namespace");
         let target = Target::attach(

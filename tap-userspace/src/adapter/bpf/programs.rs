@@ -6,7 +6,7 @@ use aya::{
     programs::{ProgramError, SchedClassifier},
 };
 use tap_common::{
-    Direction, LedgerRow, MAP_LEDGER, MAP_STATE, PROGRAM_IN, PROGRAM_OUT, TargetState,
+    Direction, LedgerRow, LinkLayer, MAP_LEDGER, MAP_STATE, PROGRAM_IN, PROGRAM_OUT, TargetState,
 };
 
 use super::{
@@ -64,9 +64,12 @@ impl Programs {
     pub fn load(
         shared: &Shared,
         target: TargetId,
+        link_layer: LinkLayer,
         directions: &[Direction],
     ) -> Result<Self, ProgramsError> {
-        let mut object = shared.load(target).map_err(ProgramsError::Load)?;
+        let mut object = shared
+            .load(target, link_layer)
+            .map_err(ProgramsError::Load)?;
         for direction in directions {
             let name = program(*direction);
             classifier(&mut object, name)

@@ -12,17 +12,25 @@ use aya::{
     maps::{Array, Map, MapData, MapError},
     programs::{ProgramError, SchedClassifier},
 };
-use tap_common::{CONFIG_SYMBOL, MAP_HEARTBEAT, MAP_RING, PROGRAM_IN, PROGRAM_OUT, TargetConfig};
+use tap_common::{
+    CONFIG_SYMBOL, LinkLayer, MAP_HEARTBEAT, MAP_RING, Metadata, PROGRAM_IN, PROGRAM_OUT,
+    SKB_LAYOUT_SYMBOL, TargetConfig,
+};
 
 use super::{
     bpffs::Bpffs,
     heartbeat::Heartbeat,
+    kfunc,
     log::{KernelLog, MAP_LOG},
+    metadata::{self, MetadataWay, Rung, metadata_name},
     object,
-    pod::ConfigPod,
+    pod::{ConfigPod, LayoutPod},
     ring::{Ring, RingError},
 };
-use crate::model::{TargetId, one_line};
+use crate::{
+    engine::offload::GsoTypes,
+    model::{TargetId, one_line},
+};
 
 /// The smallest page of the architectures podtap runs on. The kernel wants a
 /// ring of whole pages (`ringbuf_map_alloc` in kernel/bpf/ringbuf.c).
@@ -31,9 +39,30 @@ const PAGE_BYTES: u32 = 4096;
 /// Handle on the shared maps, from which targets are loaded.
 pub struct Shared {
     bpffs: Bpffs,
+    /// The object with its kernel functions linked.
+    object: Vec<u8>,
     /// One for all targets: aya parses the kernel's BTF for each new loader,
     /// which takes as long as all of the rest.
     loader: Mutex<EbpfLoader<'static>>,
+}
+
+/// How the kernel side shall be.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedOptions {
+    /// Size of the ring: a power of two of at least a page.
+    pub ring_bytes: NonZeroU32,
+    /// How to ask for what `struct __sk_buff` does not show.
+    pub metadata: MetadataWay,
+}
+
+impl From<NonZeroU32> for SharedOptions {
+    /// With a ring of this size, and the most exact metadata that is granted.
+    fn from(ring_bytes: NonZeroU32) -> Self {
+        Self {
+            ring_bytes,
+            metadata: MetadataWay::Auto,
+        }
+    }
 }
 
 /// Why the kernel side could not be set up.
@@ -51,6 +80,13 @@ pub enum SharedError {
     /// The size of the ring is not one.
     #[error("a ring of {0} bytes: it must be a power of two of at least one page (4096)")]
     RingSize(u32),
+    /// The object inside this binary is none.
+    #[error("the kernel programs in this binary are damaged: {0}")]
+    Object(#[source] ::object::Error),
+    /// This kernel does not offer the way of asking for metadata that was
+    /// wanted.
+    #[error("this kernel does not offer metadata by {0}: try --metadata auto")]
+    NoMetadata(MetadataWay),
     /// The kernel refused the object or its maps.
     #[error("cannot load the kernel programs: {}", one_line(.0))]
     Load(#[source] EbpfError),
@@ -97,34 +133,67 @@ pub struct Kernel {
     pub heartbeat: Heartbeat,
     /// As long as it lives, what the programs log reaches `tracing`.
     pub log: KernelLog,
+    /// How the programs ask for what `struct __sk_buff` does not show.
+    pub metadata: Metadata,
+    /// What this kernel's `gso_type` means.
+    pub gso_types: GsoTypes,
 }
 
 impl Shared {
     /// Makes the shared maps, verifies the programs once, and starts the
-    /// heartbeat. `ring_bytes` is a power of two of at least a page.
+    /// heartbeat.
     ///
     /// # Errors
     /// When rights, the kernel or memory do not suffice; nothing stays behind.
-    pub fn open(ring_bytes: NonZeroU32) -> Result<Kernel, SharedError> {
+    pub fn open(options: impl Into<SharedOptions>) -> Result<Kernel, SharedError> {
+        let options = options.into();
+        let ring_bytes = options.ring_bytes;
         if !ring_bytes.is_power_of_two() || ring_bytes.get() < PAGE_BYTES {
             return Err(SharedError::RingSize(ring_bytes.get()));
         }
         if !aya::sys::is_map_supported(aya::maps::MapType::RingBuf).unwrap_or(true) {
             return Err(SharedError::NoRingBuffer);
         }
+        let mut refused = SharedError::NoMetadata(options.metadata);
+        for (metadata, rung) in metadata::rungs(options.metadata) {
+            match Self::with(ring_bytes, metadata, &rung) {
+                // The verifier may refuse a way, or lockdown a helper.
+                Err(error @ SharedError::Verify { .. }) => {
+                    let way = metadata_name(metadata);
+                    tracing::info!(way, %error, "metadata is not to be had this way");
+                    refused = error;
+                }
+                made => return made,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Makes it for one way of asking for metadata.
+    fn with(
+        ring_bytes: NonZeroU32,
+        metadata: Metadata,
+        rung: &Rung,
+    ) -> Result<Kernel, SharedError> {
         let bpffs = Bpffs::new().map_err(SharedError::Bpffs)?;
         let mut loader = EbpfLoader::new();
         for name in [MAP_RING, MAP_HEARTBEAT, MAP_LOG] {
             loader.map_pin_path(name, bpffs.path(name));
         }
         loader.map_max_entries(MAP_RING, ring_bytes.get());
+        // Once a process, or twice: see `load`.
+        let layout: &'static LayoutPod = Box::leak(Box::new(LayoutPod(rung.layout)));
+        loader.override_global(SKB_LAYOUT_SYMBOL, layout, true);
         let shared = Self {
             bpffs,
+            object: kfunc::link(object::CLASSIFIER, rung.kfuncs).map_err(SharedError::Object)?,
             loader: Mutex::new(loader),
         };
         // Loaded and dropped: it makes and pins the shared maps, and says now
         // what the verifier would say at the first target.
-        let mut probe = shared.load(TargetId(0)).map_err(SharedError::Load)?;
+        let mut probe = shared
+            .load(TargetId(0), LinkLayer::Ethernet)
+            .map_err(SharedError::Load)?;
         for name in [PROGRAM_IN, PROGRAM_OUT] {
             classifier(&mut probe, name)
                 .and_then(SchedClassifier::load)
@@ -142,21 +211,25 @@ impl Shared {
             log,
             ring,
             shared,
+            metadata,
+            gso_types: rung.gso_types,
         })
     }
 
     /// Loads the object for one target, on the shared maps.
-    pub(super) fn load(&self, target: TargetId) -> Result<Ebpf, EbpfError> {
-        // Four bytes a target that are never given back: the loader borrows
+    pub(super) fn load(&self, target: TargetId, link_layer: LinkLayer) -> Result<Ebpf, EbpfError> {
+        // Eight bytes a target that are never given back: the loader borrows
         // the value for as long as it lives.
         let config: &'static ConfigPod = Box::leak(Box::new(ConfigPod(TargetConfig {
             target_id: target.0,
+            link_layer: link_layer as u8,
+            padding: [0; 3],
         })));
         self.loader
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .override_global(CONFIG_SYMBOL, config, true)
-            .load(object::CLASSIFIER)
+            .load(&self.object)
     }
 
     fn map(&self, name: &'static str) -> Result<Map, SharedError> {

@@ -19,6 +19,7 @@ pub(super) fn check(hook: Hook) -> String {
         ring: _ring,
         heartbeat,
         log: _log,
+        ..
     } = Shared::open(NonZeroU32::new(1 << 25).expect("not 0")).expect("the kernel side");
     let netns = netns(&veth.pod);
     let target = Target::attach(&shared, TargetId(1), &netns, "eth0", &Direction::ALL, hook)

@@ -46,8 +46,13 @@ impl<'a> Capture<'a> {
     pub(super) fn start(veth: &'a Veth, hook: Hook) -> Self {
         let kernel = Shared::open(RING_BYTES).expect("the kernel side");
         let frames = Collector::default();
-        let datapath = Datapath::start(kernel.ring, vec![Box::new(frames.clone())], None)
-            .expect("the datapath");
+        let datapath = Datapath::start(
+            kernel.ring,
+            kernel.gso_types,
+            vec![Box::new(frames.clone())],
+            None,
+        )
+        .expect("the datapath");
         let netns = netns(&veth.pod);
         let target = Target::attach(
             &kernel.shared,

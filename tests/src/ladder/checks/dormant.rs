@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use tap_common::{Direction, Verdict};
+use tap_common::{Direction, LinkLayer, Verdict};
 use tap_userspace::{
     adapter::bpf::{Hook, Kernel, Programs, Shared},
     model::TargetId,
@@ -18,9 +18,11 @@ pub(super) fn check(hook: Hook) -> String {
         mut ring,
         heartbeat: _heartbeat,
         log: _log,
+        ..
     } = Shared::open(NonZeroU32::new(1 << 20).expect("not 0")).expect("the kernel side");
     let netns = netns(&veth.pod);
-    let mut programs = Programs::load(&shared, TargetId(1), &Direction::ALL).expect("the programs");
+    let mut programs = Programs::load(&shared, TargetId(1), LinkLayer::Ethernet, &Direction::ALL)
+        .expect("the programs");
     let attachment = netns
         .inside(|| programs.attach("eth0", &Direction::ALL, hook))
         .expect("the namespace")

@@ -22,6 +22,7 @@ pub(super) fn check(hook: Hook) -> String {
         mut ring,
         heartbeat: _heartbeat,
         log: _log,
+        ..
     } = Shared::open(RING_BYTES).expect("the kernel side");
     let netns = netns(&veth.pod);
     let target = Target::attach(&shared, TargetId(1), &netns, "eth0", &Direction::ALL, hook)
