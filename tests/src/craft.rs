@@ -72,6 +72,21 @@ pub fn echo_request(sender: IpAddr, target: IpAddr) -> Vec<u8> {
     frame
 }
 
+/// A UDP datagram in a broadcast frame, its checksum right.
+#[must_use]
+pub fn udp(sender: IpAddr, target: IpAddr, payload: &[u8]) -> Vec<u8> {
+    let (IpAddr::V4(sender), IpAddr::V4(target)) = (sender, target) else {
+        panic!("IPv4 addresses are wanted");
+    };
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(SOURCE, BROADCAST)
+        .ipv4(sender.octets(), target.octets(), 64)
+        .udp(9, 9)
+        .write(&mut frame, payload)
+        .expect("a datagram");
+    frame
+}
+
 /// Who has `target`? By IPv6, in a broadcast frame to all nodes.
 #[must_use]
 pub fn neighbour_solicitation(sender: IpAddr, target: IpAddr) -> Vec<u8> {

@@ -5,6 +5,7 @@ mod capture;
 mod detach;
 mod dormant;
 mod load;
+mod metadata;
 mod ring_full;
 mod tcp;
 mod two_taps;
@@ -20,7 +21,15 @@ use crate::{
 /// All of them with their names, in order; those on attached programs once
 /// with each way to attach.
 pub(crate) fn all() -> Vec<(String, Check)> {
-    let mut all: Vec<(String, Check)> = vec![("programs load".into(), Box::new(load::check))];
+    let mut all: Vec<(String, Check)> = vec![
+        ("programs load".into(), Box::new(load::check)),
+        ("metadata by kfuncs".into(), Box::new(metadata::kfuncs)),
+        (
+            "metadata by probe reads".into(),
+            Box::new(metadata::probe_reads),
+        ),
+        ("metadata by helpers".into(), Box::new(metadata::helpers)),
+    ];
     for hook in [Hook::Clsact, Hook::Tcx] {
         let mut add = |name: &str, check: fn(Hook) -> String| {
             let guarded = move || {
