@@ -112,9 +112,13 @@ impl RecordHeader {
 /// Packet bytes that each class of reservation holds, ascending. The verifier
 /// wants the size of a reservation to be a constant, so a packet takes the
 /// first class that it fits. The third is a full Ethernet frame of MTU 1500
-/// with a VLAN tag; the last is the largest skb without BIG TCP, 65,535 bytes
-/// of IP and two link-layer headers, rounded up to 8.
-pub const RECORD_CLASSES_BYTES: [usize; 7] = [128, 512, 1520, 4096, 9240, 32_768, 65_568];
+/// with a VLAN tag. The seventh is the largest skb without BIG TCP: 65,535
+/// bytes of IP and two link-layer headers, rounded up to 8; the last the
+/// largest with it: `GSO_MAX_SIZE` of include/linux/netdevice.h, 8 times
+/// 65,535, and headers. Those in between halve what a reservation wastes.
+pub const RECORD_CLASSES_BYTES: [usize; 10] = [
+    128, 512, 1520, 4096, 9240, 32_768, 65_568, 131_104, 262_176, 524_352,
+];
 
 #[expect(
     clippy::indexing_slicing,

@@ -70,7 +70,7 @@ fn verdict(ctx: &TcContext, direction: Direction, len: u32) -> Verdict {
 /// Copies into the first class that the packet fits.
 #[inline(always)]
 fn copy(ctx: &TcContext, direction: Direction, len: usize, now_ns: u64) -> Verdict {
-    const CLASS: [usize; 7] = RECORD_CLASSES_BYTES;
+    const CLASS: [usize; 10] = RECORD_CLASSES_BYTES;
     let header = describe(ctx.skb.skb, direction, now_ns);
     if len <= CLASS[0] {
         record::<{ CLASS[0] }>(ctx, &header)
@@ -86,6 +86,12 @@ fn copy(ctx: &TcContext, direction: Direction, len: usize, now_ns: u64) -> Verdi
         record::<{ CLASS[5] }>(ctx, &header)
     } else if len <= CLASS[6] {
         record::<{ CLASS[6] }>(ctx, &header)
+    } else if len <= CLASS[7] {
+        record::<{ CLASS[7] }>(ctx, &header)
+    } else if len <= CLASS[8] {
+        record::<{ CLASS[8] }>(ctx, &header)
+    } else if len <= CLASS[9] {
+        record::<{ CLASS[9] }>(ctx, &header)
     } else {
         Verdict::TooLarge
     }
