@@ -13,6 +13,7 @@ use tap_userspace::adapter::kube::{ConvertError, pod_from_api};
 use tap_userspace::model::opt_in::{Own, Wanted, wanted};
 use tap_userspace::model::pod::{Phase, Pod, PodUid};
 use tap_userspace::model::refusal::Refusal;
+use tap_userspace::model::settings::Settings;
 
 const UID: &str = "8f0e9b3c-1d2a-4b5c-9d8e-7f6a5b4c3d2e";
 const HASH: &str = "0123456789abcdef0123456789abcdef";
@@ -143,7 +144,10 @@ fn finished_pods_are_not_wanted_and_terminating_ones_are() {
         ("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")),
     ]);
     assert!(terminating.deleting);
-    assert_eq!(wanted(&terminating, None, &Own::default()), Wanted::Tapped);
+    assert_eq!(
+        wanted(&terminating, None, &Own::default()),
+        Wanted::Tapped(Settings::default())
+    );
 }
 
 #[test]
@@ -158,7 +162,7 @@ fn every_pair_of_labels() {
             value: value.to_owned(),
         })
     };
-    let (yes, no) = (|| Wanted::Tapped, || Wanted::NotTapped);
+    let (yes, no) = (|| Wanted::Tapped(Settings::default()), || Wanted::NotTapped);
     for (pod, namespace, expected) in [
         (None, None, no()),
         (None, Some("true"), yes()),
@@ -214,9 +218,12 @@ fn podtaps_own_pods_are_refused_if_asked_for() {
     // In another namespace it is just a name.
     assert_eq!(
         wanted(&namesake, None, &in_namespace("podtap")),
-        Wanted::Tapped
+        Wanted::Tapped(Settings::default())
     );
-    assert_eq!(wanted(&namesake, None, &Own::default()), Wanted::Tapped);
+    assert_eq!(
+        wanted(&namesake, None, &Own::default()),
+        Wanted::Tapped(Settings::default())
+    );
     let itself = Own {
         namespace: None,
         uid: PodUid::parse(UID).ok(),

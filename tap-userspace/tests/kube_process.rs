@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tap_userspace::adapter::process::{NamespaceView, ProcDir, ProcessError};
 use tap_userspace::model::pod::{Phase, Pod, PodKey, PodUid};
 use tap_userspace::model::refusal::Refusal;
+use tap_userspace::model::settings::Annotations;
 use tempfile::TempDir;
 
 const UID: &str = "8f0e9b3c-1d2a-4b5c-9d8e-7f6a5b4c3d2e";
@@ -41,6 +42,7 @@ fn pod() -> Pod {
         deleting: false,
         tap_label: None,
         app_label: None,
+        annotations: Annotations::default(),
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tap_userspace::adapter::kube::{Watch, client, find_pod, record_events, watch_node};
 use tap_userspace::model::opt_in::{Own, Wanted};
 use tap_userspace::model::refusal::Refusal;
+use tap_userspace::model::settings::Settings;
 
 const NODE: &str = "podtap-test-node";
 
@@ -84,7 +85,7 @@ async fn watched(client: &Client, namespace: &str) {
     pods.patch("web", &patch, &label(json!("true")))
         .await
         .expect("labelled");
-    let tapped = Some(Wanted::Tapped);
+    let tapped = Some(Wanted::Tapped(Settings::default()));
     until("tapped", || wanted(&watch, "web") == tapped).await;
     pods.patch("web", &patch, &label(json!("yes")))
         .await

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tap_userspace::adapter::kube::{ApiState, Desired, Watch, watch_node};
 use tap_userspace::model::opt_in::{Own, Wanted};
 use tap_userspace::model::refusal::Refusal;
+use tap_userspace::model::settings::Settings;
 use tokio::task::AbortHandle;
 
 struct Watching {
@@ -101,7 +102,10 @@ async fn labels_come_and_go() {
 
     until("both watches", || server.open_watches() == 2).await;
     server.put("pods", pod("web", 1, yes()));
-    until("tapped", || watching.wanted("web") == Some(Wanted::Tapped)).await;
+    until("tapped", || {
+        watching.wanted("web") == Some(Wanted::Tapped(Settings::default()))
+    })
+    .await;
     server.put("pods", pod("web", 1, json!({"podtap.dev/tap": "yes"})));
     let refused = Wanted::Refused(Refusal::UnknownPodLabel {
         value: "yes".to_owned(),
@@ -117,7 +121,10 @@ async fn labels_come_and_go() {
     .await;
 
     server.put("namespaces", namespace(yes()));
-    until("tapped", || watching.wanted("web") == Some(Wanted::Tapped)).await;
+    until("tapped", || {
+        watching.wanted("web") == Some(Wanted::Tapped(Settings::default()))
+    })
+    .await;
     server.put("namespaces", namespace(json!({})));
     until("untapped", || {
         watching.wanted("web") == Some(Wanted::NotTapped)
@@ -171,7 +178,10 @@ async fn an_api_server_that_goes_away_and_comes_back() {
     server.set_mode(Mode::Down);
     until("away", || watching.api() == ApiState::Away).await;
     assert!(!watching.watch.desired.has_changed().expect("alive"));
-    assert_eq!(watching.wanted("web"), Some(Wanted::Tapped));
+    assert_eq!(
+        watching.wanted("web"),
+        Some(Wanted::Tapped(Settings::default()))
+    );
 
     server.set_mode(Mode::Serving);
     // Said by the first answer, although nothing has changed meanwhile.
@@ -230,7 +240,10 @@ async fn an_expired_watch_is_listed_anew_without_a_flap() {
     server.put("pods", pod("new", 3, yes()));
     until("listed anew", || watching.wanted("new").is_some()).await;
     assert_eq!(watching.wanted("old"), None);
-    assert_eq!(watching.wanted("web"), Some(Wanted::Tapped));
+    assert_eq!(
+        watching.wanted("web"),
+        Some(Wanted::Tapped(Settings::default()))
+    );
     assert_ne!(watching.api(), ApiState::Away);
     server.set_mode(Mode::Serving);
     until("both watches", || server.open_watches() == 2).await;
@@ -261,7 +274,10 @@ async fn nothing_is_there_before_both_lists_are() {
     assert_eq!(*watching.now(), Desired::default());
     server.set_mode(Mode::Serving);
     watching.synced().await;
-    assert_eq!(watching.wanted("web"), Some(Wanted::Tapped));
+    assert_eq!(
+        watching.wanted("web"),
+        Some(Wanted::Tapped(Settings::default()))
+    );
 }
 
 #[tokio::test]

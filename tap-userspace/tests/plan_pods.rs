@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tap_userspace::engine::actual::{Actual, Failed};
+use tap_userspace::engine::actual::{Actual, Attached, Failed};
 use tap_userspace::engine::plan::{Action, DetachReason, next_retry, plan};
+use tap_userspace::model::Segment;
 use tap_userspace::model::opt_in::{DesiredPod, Wanted};
 use tap_userspace::model::pod::{Phase, Pod, PodKey, PodUid};
 use tap_userspace::model::refusal::Refusal;
+use tap_userspace::model::settings::{Annotations, Settings};
 
 type Desired = BTreeMap<PodUid, DesiredPod>;
 
@@ -39,6 +41,7 @@ fn pod(number: u8) -> Arc<Pod> {
         deleting: false,
         tap_label: None,
         app_label: None,
+        annotations: Annotations::default(),
     })
 }
 
@@ -51,10 +54,27 @@ fn desired(pods: impl IntoIterator<Item = (u8, Wanted)>) -> Desired {
         .collect()
 }
 
+fn as_attached(pod: Arc<Pod>) -> Attached {
+    Attached {
+        pod,
+        settings: Settings::default(),
+    }
+}
+
 fn attached(numbers: &[u8]) -> Actual {
     Actual {
-        attached: numbers.iter().map(|&n| (uid(n), pod(n))).collect(),
+        attached: numbers
+            .iter()
+            .map(|&n| (uid(n), as_attached(pod(n))))
+            .collect(),
         ..Actual::default()
+    }
+}
+
+fn attach(number: u8) -> Action {
+    Action::Attach {
+        pod: pod(number),
+        settings: Settings::default(),
     }
 }
 
@@ -70,10 +90,12 @@ fn apply(actual: &mut Actual, actions: Vec<Action>) {
                 let failed = actual.failed.remove(&uid).is_some();
                 assert!(refused || failed, "there was something to forget");
             }
-            Action::Attach { pod } => {
+            Action::Attach { pod, settings } => {
                 actual.failed.remove(&pod.uid);
                 assert!(!actual.refused.contains_key(&pod.uid), "forgotten before");
-                assert!(actual.attached.insert(pod.uid.clone(), pod).is_none());
+                let uid = pod.uid.clone();
+                let attached = Attached { pod, settings };
+                assert!(actual.attached.insert(uid, attached).is_none());
             }
             Action::Refuse { pod, refusal } => {
                 assert!(!actual.attached.contains_key(&pod.uid), "detached before");
@@ -86,16 +108,19 @@ fn apply(actual: &mut Actual, actions: Vec<Action>) {
 fn touched(action: &Action) -> &PodUid {
     match action {
         Action::Detach { uid, .. } | Action::Forget { uid } => uid,
-        Action::Attach { pod } | Action::Refuse { pod, .. } => &pod.uid,
+        Action::Attach { pod, .. } | Action::Refuse { pod, .. } => &pod.uid,
     }
 }
 
 #[test]
 fn a_labelled_pod_is_attached_once() {
-    let desired = desired([(1, Wanted::Tapped), (2, Wanted::NotTapped)]);
+    let desired = desired([
+        (1, Wanted::Tapped(Settings::default())),
+        (2, Wanted::NotTapped),
+    ]);
     let mut actual = Actual::default();
     let actions = plan(&desired, &actual, Instant::now());
-    assert_eq!(actions, [Action::Attach { pod: pod(1) }]);
+    assert_eq!(actions, [attach(1)]);
     apply(&mut actual, actions);
     assert_eq!(plan(&desired, &actual, Instant::now()), []);
 }
@@ -104,18 +129,12 @@ fn a_labelled_pod_is_attached_once() {
 fn a_pod_replaced_under_its_name_is_detached_then_attached() {
     // The new pod's UID sorts before the old one's.
     let actions = plan(
-        &desired([(1, Wanted::Tapped)]),
+        &desired([(1, Wanted::Tapped(Settings::default()))]),
         &attached(&[9]),
         Instant::now(),
     );
     let why = DetachReason::PodGone;
-    assert_eq!(
-        actions,
-        [
-            Action::Detach { uid: uid(9), why },
-            Action::Attach { pod: pod(1) }
-        ]
-    );
+    assert_eq!(actions, [Action::Detach { uid: uid(9), why }, attach(1)]);
 }
 
 #[test]
@@ -163,27 +182,51 @@ fn a_refusal_is_said_once_and_again_when_it_is_another() {
     assert_eq!(plan(&first, &actual, now), []);
     let second = desired([(1, unknown("on"))]);
     assert_eq!(plan(&second, &actual, now).len(), 1);
-    let good = desired([(1, Wanted::Tapped)]);
+    let good = desired([(1, Wanted::Tapped(Settings::default()))]);
     assert_eq!(
         plan(&good, &actual, now),
+        [Action::Forget { uid: uid(1) }, attach(1)]
+    );
+}
+
+#[test]
+fn changed_settings_take_a_tap_down_and_set_it_up_anew() {
+    let jumbo = Settings {
+        segment: Some(Segment::Jumbo),
+        ..Settings::default()
+    };
+    let desired = desired([(1, Wanted::Tapped(jumbo.clone()))]);
+    let mut actual = attached(&[1]);
+    let now = Instant::now();
+    let actions = plan(&desired, &actual, now);
+    assert_eq!(
+        actions,
         [
-            Action::Forget { uid: uid(1) },
-            Action::Attach { pod: pod(1) }
+            Action::Detach {
+                uid: uid(1),
+                why: DetachReason::SettingsChanged
+            },
+            Action::Attach {
+                pod: pod(1),
+                settings: jumbo
+            }
         ]
     );
+    apply(&mut actual, actions);
+    assert_eq!(plan(&desired, &actual, now), []);
 }
 
 #[test]
 fn a_failure_waits_for_its_time_or_for_a_change_of_its_pod() {
     let now = Instant::now();
-    let mut desired = desired([(1, Wanted::Tapped)]);
+    let mut desired = desired([(1, Wanted::Tapped(Settings::default()))]);
     let failed = Failed::again(None, pod(1), now);
     let due = failed.retry_at;
     let mut actual = Actual::default();
     actual.failed.insert(uid(1), failed);
     assert_eq!(plan(&desired, &actual, now), []);
     assert_eq!(next_retry(&desired, &actual), Some(due));
-    let attach = [Action::Attach { pod: pod(1) }];
+    let attach = [attach(1)];
     assert_eq!(plan(&desired, &actual, due), attach);
 
     let mut with_ip = (*pod(1)).clone();
@@ -215,7 +258,7 @@ fn retries_slow_down_to_ten_seconds() {
 
 fn any_wanted() -> impl Strategy<Value = Wanted> {
     prop_oneof![
-        3 => Just(Wanted::Tapped),
+        3 => Just(Wanted::Tapped(Settings::default())),
         2 => Just(Wanted::NotTapped),
         1 => Just(Wanted::Refused(Refusal::HostNetwork)),
         1 => Just(Wanted::Refused(Refusal::OwnPod)),
@@ -233,7 +276,7 @@ fn any_actual(now: Instant) -> impl Strategy<Value = Actual> {
         for (number, state) in states {
             let uid = uid(number);
             match state {
-                0 => drop(actual.attached.insert(uid, pod(number))),
+                0 => drop(actual.attached.insert(uid, as_attached(pod(number)))),
                 1 => drop(actual.refused.insert(uid, Refusal::HostNetwork)),
                 2 | 3 => {
                     let wait = Duration::from_secs(u64::from(state - 2));
@@ -264,7 +307,7 @@ proptest! {
         apply(&mut actual, actions);
         let tapped: BTreeSet<_> = desired
             .iter()
-            .filter(|(_, pod)| pod.wanted == Wanted::Tapped)
+            .filter(|(_, pod)| pod.wanted == Wanted::Tapped(Settings::default()))
             .map(|(uid, _)| uid.clone())
             .collect();
         let refused: BTreeMap<_, _> = desired
@@ -285,7 +328,7 @@ proptest! {
         for action in plan(&desired, &actual, now) {
             let uid = touched(&action);
             let right = match desired.get(uid).map(|pod| &pod.wanted) {
-                Some(Wanted::Tapped) => actual.attached.contains_key(uid),
+                Some(Wanted::Tapped(_)) => actual.attached.contains_key(uid),
                 Some(Wanted::Refused(refusal)) => actual.refused.get(uid) == Some(refusal),
                 Some(Wanted::NotTapped) | None => {
                     !actual.attached.contains_key(uid)
@@ -313,7 +356,7 @@ proptest! {
     fn nothing_is_tried_before_its_time((now, desired, actual) in any_states()) {
         let next = next_retry(&desired, &actual);
         for action in plan(&desired, &actual, now) {
-            if let Action::Attach { pod } = action
+            if let Action::Attach { pod, .. } = action
                 && let Some(failed) = actual.failed.get(&pod.uid)
             {
                 prop_assert!(failed.retry_at <= now);

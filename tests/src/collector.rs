@@ -9,15 +9,15 @@ use tap_userspace::{
 };
 
 /// Frames with their directions, in the order in which they came.
-pub(crate) type Frames = Vec<(Direction, Vec<u8>)>;
+pub type Frames = Vec<(Direction, Vec<u8>)>;
 
 /// Keeps what it gets; a clone sees the same frames.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Collector(Arc<Mutex<Frames>>);
+pub struct Collector(Arc<Mutex<Frames>>);
 
 impl Collector {
     /// All of them; none are left.
-    pub(crate) fn take(&self) -> Frames {
+    pub fn take(&self) -> Frames {
         std::mem::take(&mut self.0.lock().expect("the frames"))
     }
 }

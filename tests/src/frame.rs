@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Frames, Transfer};
 use etherparse::{LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
 use sha2::{Digest as _, Sha256};
-use tests::Transfer;
-
-use crate::collector::Frames;
 
 /// The MTU of a veth, and an Ethernet header.
 const MAX_FRAME_BYTES: usize = 1500 + 14;
@@ -14,7 +12,7 @@ const VLAN_TAG_BYTES: usize = 4;
 
 /// Panics unless each frame is whole, at most an MTU long, and has checksums
 /// that hold. Returns how many they are.
-pub(crate) fn assert_wire_true(frames: &Frames) -> usize {
+pub fn assert_wire_true(frames: &Frames) -> usize {
     for (direction, bytes) in frames {
         let frame = parse(bytes);
         let most = MAX_FRAME_BYTES + VLAN_TAG_BYTES * frame.link_exts.len();
@@ -32,7 +30,7 @@ pub(crate) fn assert_wire_true(frames: &Frames) -> usize {
 
 /// Puts the sender's bytes together from the frames; panics unless they are
 /// those that were sent.
-pub(crate) fn assert_carries(frames: &Frames, transfer: &Transfer) {
+pub fn assert_carries(frames: &Frames, transfer: &Transfer) {
     let mut segments = BTreeMap::new();
     let mut first_sequence = None;
     for (_, bytes) in frames {
@@ -72,7 +70,7 @@ pub(crate) fn assert_carries(frames: &Frames, transfer: &Transfer) {
 }
 
 /// The VLAN identifier of a frame with one tag.
-pub(crate) fn vlan_id(bytes: &[u8]) -> Option<u16> {
+pub fn vlan_id(bytes: &[u8]) -> Option<u16> {
     match parse(bytes).link_exts.as_slice() {
         [LinkExtSlice::Vlan(tag)] => Some(tag.vlan_identifier().value()),
         _ => None,

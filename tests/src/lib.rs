@@ -6,7 +6,9 @@
 
 mod capture_file;
 mod closing_lines;
+mod collector;
 pub mod craft;
+pub mod frame;
 mod hooks;
 mod metadata;
 mod netns;
@@ -20,6 +22,7 @@ mod wait;
 
 pub use capture_file::{CaptureFile, Captured, Statistics};
 pub use closing_lines::ClosingLines;
+pub use collector::{Collector, Frames};
 pub use hooks::Hooks;
 pub use metadata::metadata_is_true;
 pub use netns::TestNetns;

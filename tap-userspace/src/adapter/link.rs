@@ -10,11 +10,12 @@ use rtnetlink::{
         address::AddressAttribute,
         link::{
             AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkInfo,
-            LinkMessage, Stats64,
+            LinkLayerType, LinkMessage, Stats64,
         },
         tc::{TcAttribute, TcHandle},
     },
 };
+use tap_common::LinkLayer;
 
 /// A rtnetlink socket in one network namespace, and what drives it.
 pub struct Links {
@@ -33,6 +34,11 @@ pub struct Link {
     pub mtu_bytes: u32,
     /// Whether it is a loopback interface.
     pub is_loopback: bool,
+    /// Whether it is set up.
+    pub is_up: bool,
+    /// What its packets begin with; `None` for a link layer that podtap does
+    /// not know.
+    pub link_layer: Option<LinkLayer>,
     /// Its driver's kind, such as `veth` or `tun`; empty for one without.
     pub kind: String,
     /// The kernel's own packet counters.
@@ -284,6 +290,8 @@ fn link(message: LinkMessage) -> Link {
         name: String::new(),
         mtu_bytes: 0,
         is_loopback: message.header.flags.contains(LinkFlags::Loopback),
+        is_up: message.header.flags.contains(LinkFlags::Up),
+        link_layer: link_layer(message.header.link_layer_type),
         kind: String::new(),
         counters: LinkCounters::default(),
     };
@@ -303,6 +311,22 @@ fn link(message: LinkMessage) -> Link {
         }
     }
     link
+}
+
+/// By the device's type (`ARPHRD_*` of include/uapi/linux/if_arp.h). Those
+/// without a link-layer header hand tc a packet that begins with IP.
+fn link_layer(kind: LinkLayerType) -> Option<LinkLayer> {
+    match kind {
+        LinkLayerType::Ether | LinkLayerType::Loopback => Some(LinkLayer::Ethernet),
+        LinkLayerType::None
+        | LinkLayerType::Rawip
+        | LinkLayerType::Tunnel
+        | LinkLayerType::Tunnel6
+        | LinkLayerType::Sit
+        | LinkLayerType::Ipgre
+        | LinkLayerType::Ip6gre => Some(LinkLayer::Ip),
+        _ => None,
+    }
 }
 
 fn counters(stats: &Stats64) -> LinkCounters {

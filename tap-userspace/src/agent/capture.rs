@@ -6,7 +6,7 @@ use tap_common::{Direction, Metadata, Verdict};
 
 use super::{
     clocks::realtime_ns,
-    datapath::{Datapath, DatapathError},
+    datapath::{Datapath, DatapathError, DatapathOptions},
     target::{Target, TargetError},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         netns::Netns,
         sink::{Sink, SinkError, TargetStatistics},
     },
-    model::TargetId,
+    model::{Segment, TargetId},
 };
 
 /// The only target of a capture.
@@ -35,6 +35,8 @@ pub struct CaptureOptions {
     pub hook: Hook,
     /// How the kernel side shall be.
     pub shared: SharedOptions,
+    /// How super-frames are cut.
+    pub segment: Segment,
     /// Frames after which it ends by itself.
     pub frame_limit: Option<u64>,
 }
@@ -84,8 +86,14 @@ pub async fn capture(
 ) -> Result<Summary, CaptureError> {
     let kernel = Shared::open(options.shared)?;
     let start_ns = realtime_ns();
-    let datapath = Datapath::start(kernel.ring, kernel.gso_types, sinks, options.frame_limit)
-        .map_err(CaptureError::Datapath)?;
+    let datapath_options = DatapathOptions {
+        gso_types: kernel.gso_types,
+        frame_limit: options.frame_limit,
+        keep_duplicates: false,
+    };
+    let datapath =
+        Datapath::start(kernel.ring, datapath_options, sinks).map_err(CaptureError::Datapath)?;
+    datapath.announce(TARGET, options.segment);
     let target = Target::attach(
         &kernel.shared,
         TARGET,

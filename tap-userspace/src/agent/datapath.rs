@@ -8,10 +8,11 @@
 mod counts;
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -25,8 +26,10 @@ use crate::{
         bpf::{Ring, RingError},
         sink::{Delivery, Sink, SinkError},
     },
-    engine::{clock::Clock, decode::decode, framer::Framer, offload::GsoTypes},
-    model::{Frame, TargetId},
+    engine::{
+        clock::Clock, decode::decode, duplicates::Duplicates, framer::Framer, offload::GsoTypes,
+    },
+    model::{Frame, Segment, TargetId},
 };
 
 /// How long the thread sleeps at most before it looks whether it shall stop.
@@ -35,6 +38,19 @@ const WAIT: Duration = Duration::from_millis(100);
 const BATCH_RECORDS: u32 = 256;
 /// How often the real-time clock is compared with the monotonic one.
 const RESAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How records become frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DatapathOptions {
+    /// What the running kernel's `gso_type` means.
+    pub gso_types: GsoTypes,
+    /// Frames to deliver; then it says so through [`Datapath::ended`], and
+    /// goes on to empty the ring.
+    pub frame_limit: Option<u64>,
+    /// Whether a packet between two targets is delivered as each of them sees
+    /// it, and not once.
+    pub keep_duplicates: bool,
+}
 
 /// The running datapath.
 #[derive(Debug)]
@@ -70,6 +86,10 @@ pub enum DatapathError {
 struct SharedState {
     stop: AtomicBool,
     counts: Mutex<DatapathCounts>,
+    /// Targets that stand, and how their super-frames are cut.
+    standing: Mutex<BTreeMap<TargetId, Segment>>,
+    /// How many they are.
+    standing_count: AtomicUsize,
     /// Targets that end, and are not yet counted as retired.
     retiring: Mutex<Vec<TargetId>>,
     /// Told once, when no more frames will be delivered.
@@ -84,8 +104,11 @@ struct Worker {
 
 /// All of the way but the ring.
 struct Outlet {
-    /// What the running kernel's `gso_type` means.
     gso_types: GsoTypes,
+    /// What was told of the targets that were met.
+    segments: BTreeMap<TargetId, Segment>,
+    /// Unless duplicates are kept.
+    duplicates: Option<Duplicates>,
     framer: Framer,
     clock: Clock,
     sinks: Vec<Box<dyn Sink>>,
@@ -96,32 +119,34 @@ struct Outlet {
 }
 
 impl Datapath {
-    /// Starts the thread. With `frame_limit`, it delivers that many frames,
-    /// says so through [`Datapath::ended`], and goes on to empty the ring.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(
         ring: Ring,
-        gso_types: GsoTypes,
+        options: DatapathOptions,
         sinks: Vec<Box<dyn Sink>>,
-        frame_limit: Option<u64>,
     ) -> io::Result<Self> {
         let shared = Arc::new(SharedState {
             stop: AtomicBool::new(false),
             counts: Mutex::default(),
+            standing: Mutex::default(),
+            standing_count: AtomicUsize::new(0),
             retiring: Mutex::default(),
             ended: tokio::sync::Notify::new(),
         });
         let worker = Worker {
             ring,
             outlet: Outlet {
-                gso_types,
+                gso_types: options.gso_types,
+                segments: BTreeMap::new(),
+                duplicates: (!options.keep_duplicates).then(Duplicates::new),
                 framer: Framer::new(),
                 clock: clocks::start(),
                 sinks,
                 counts: DatapathCounts::default(),
-                wanted: frame_limit,
+                wanted: options.frame_limit,
                 error: None,
             },
             shared: Arc::clone(&shared),
@@ -145,9 +170,21 @@ impl Datapath {
             .clone()
     }
 
+    /// Says that a target is about to be enabled, and how its super-frames are
+    /// to be cut.
+    pub fn announce(&self, target: TargetId, segment: Segment) {
+        let mut standing = self.shared.standing();
+        standing.insert(target, segment);
+        self.shared.count(&standing);
+    }
+
     /// Says that no more records of a target will be written: its counts are
     /// kept in [`DatapathCounts::retired`] from the next empty ring on.
     pub fn retire(&self, target: TargetId) {
+        let mut standing = self.shared.standing();
+        standing.remove(&target);
+        self.shared.count(&standing);
+        drop(standing);
         self.shared
             .retiring
             .lock()
@@ -177,6 +214,16 @@ impl Drop for Datapath {
     /// Left without [`Datapath::finish`], the thread ends by itself.
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
+    }
+}
+
+impl SharedState {
+    fn standing(&self) -> MutexGuard<'_, BTreeMap<TargetId, Segment>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, standing: &BTreeMap<TargetId, Segment>) {
+        self.standing_count.store(standing.len(), Ordering::Release);
     }
 }
 
@@ -234,7 +281,7 @@ impl Worker {
             let Some(item) = self.ring.pop() else {
                 return true;
             };
-            self.outlet.take(&item);
+            self.outlet.take(&item, &self.shared);
         }
         false
     }
@@ -248,6 +295,7 @@ impl Worker {
             .unwrap_or_else(PoisonError::into_inner);
         for target in retiring.drain(..) {
             self.outlet.counts.retire(target);
+            self.outlet.segments.remove(&target);
         }
     }
 
@@ -262,7 +310,7 @@ impl Worker {
 }
 
 impl Outlet {
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8], shared: &SharedState) {
         self.counts.records += 1;
         let Ok(record) = decode(bytes, &self.gso_types) else {
             self.counts.undecodable += 1;
@@ -272,11 +320,27 @@ impl Outlet {
         let target = self.counts.targets.entry(record.target_id).or_default();
         target.records += 1;
         let frames_before = target.frames;
+        let _segment = *self.segments.entry(record.target_id).or_insert_with(|| {
+            let standing = shared.standing();
+            standing.get(&record.target_id).copied().unwrap_or_default()
+        });
+        // One target alone sees nothing twice.
+        let mut duplicates = self
+            .duplicates
+            .as_mut()
+            .filter(|_| shared.standing_count.load(Ordering::Acquire) > 1);
         let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
         self.framer.frames(&record, |bytes| {
             target.frames += 1;
             target.first_frame_ns.get_or_insert(timestamp_ns);
             target.frame_bytes += bytes.len() as u64;
+            let is_duplicate = duplicates.as_deref_mut().is_some_and(|duplicates| {
+                duplicates.is_duplicate(record.direction, record.timestamp_ns, bytes)
+            });
+            if is_duplicate {
+                target.duplicates += 1;
+                return;
+            }
             if error.is_some() || *wanted == Some(0) {
                 target.surplus += 1;
                 return;

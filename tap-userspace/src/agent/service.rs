@@ -13,9 +13,9 @@ use tap_common::Metadata;
 use tokio::{sync::mpsc, task::block_in_place, time};
 
 use super::{
-    datapath::{Datapath, DatapathError},
+    datapath::{Datapath, DatapathError, DatapathOptions},
     tap::{Keep, TapInterface, TapSetupError},
-    tapping::Tapping,
+    tapping::{Tapping, TappingOptions},
 };
 use crate::{
     adapter::{
@@ -26,6 +26,7 @@ use crate::{
         socket::{SocketError, StatusSocket},
     },
     model::{
+        Segment,
         opt_in::Own,
         status::{DatapathStatus, DelayStatus, Status},
     },
@@ -53,6 +54,11 @@ pub struct AgentOptions {
     pub shared: SharedOptions,
     /// How to attach.
     pub hook: Hook,
+    /// How super-frames are cut, where a pod says nothing else.
+    pub segment: Segment,
+    /// Whether a packet between two tapped pods of the node is delivered as
+    /// each of them sees it, and not once.
+    pub keep_duplicates: bool,
     /// By what podtap's own pods are known.
     pub own: Own,
 }
@@ -97,7 +103,12 @@ pub async fn run(
     let kernel = block_in_place(|| Shared::open(options.shared))?;
     let (interface, tap) =
         block_in_place(|| TapInterface::open(options.tap.clone(), Keep::Always, options.hook))?;
-    let datapath = Datapath::start(kernel.ring, kernel.gso_types, vec![Box::new(tap)], None)
+    let datapath_options = DatapathOptions {
+        gso_types: kernel.gso_types,
+        frame_limit: None,
+        keep_duplicates: options.keep_duplicates,
+    };
+    let datapath = Datapath::start(kernel.ring, datapath_options, vec![Box::new(tap)])
         .map_err(AgentError::StartDatapath)?;
     let (watch, watching) = watch_node(&client, &options.node, options.own.clone());
     let (events, sending) = record_events(&client, &options.node);
@@ -110,8 +121,11 @@ pub async fn run(
     let mut agent = Agent {
         tapping: Tapping::new(
             kernel.shared,
-            ProcDir::new(options.proc),
-            options.hook,
+            TappingOptions {
+                proc: ProcDir::new(options.proc),
+                hook: options.hook,
+                segment: options.segment,
+            },
             interface,
             events,
         ),

@@ -14,6 +14,11 @@ use crate::adapter::{
 /// read frames of up to 9,216 bytes.
 pub const TAP_MTU_BYTES: u32 = 9000;
 
+/// The largest MTU of a tap: 65,535 bytes less an Ethernet header
+/// (`tun_net_initialize` in drivers/net/tun.c). Longer frames are taken all
+/// the same; readers that go by the MTU cut them.
+const TAP_MTU_MAX_BYTES: u32 = 65_535 - 14;
+
 /// What keeps a tap in order; the frames go to its [`Tap`].
 #[derive(Debug)]
 pub struct TapInterface {
@@ -95,6 +100,7 @@ impl TapInterface {
     /// # Errors
     /// When the kernel refuses.
     pub fn fit(&mut self, mtu_bytes: u32) -> Result<(), TapSetupError> {
+        let mtu_bytes = mtu_bytes.min(TAP_MTU_MAX_BYTES);
         if mtu_bytes > self.mtu_bytes {
             Netns::current()?.inside(|| Links::open()?.set_up_mirror(&self.link, mtu_bytes))??;
             self.mtu_bytes = mtu_bytes;

@@ -1,15 +1,14 @@
 //! The targets that stand, and the steps that make them so: what
 //! [`plan`](crate::engine::plan) says, done.
 
+mod interfaces;
 mod report;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use tap_common::Direction;
+
+use interfaces::InterfacesError;
 
 use super::{
     clocks::realtime_ns,
@@ -26,30 +25,38 @@ use crate::{
         process::{ProcDir, ProcessError, Processes},
     },
     engine::{
-        actual::{Actual, Failed},
+        actual::{Actual, Attached, Failed},
         plan::{Action, next_retry, plan},
     },
     model::{
-        TargetId,
+        Segment, TargetId,
         pod::{Pod, PodUid},
         refusal::Refusal,
+        settings::Settings,
     },
 };
-
-/// Interface of a pod that is tapped.
-const INTERFACE: &str = "eth0";
 
 /// A failure is told to the pod's owner when it was met this often: with the
 /// plan's retries, after about three seconds. Before, the pod may just not be
 /// there yet.
 const TELL_AFTER_TRIES: u32 = 7;
 
+/// How pods are tapped.
+#[derive(Debug)]
+pub struct TappingOptions {
+    /// Where the node's proc file system is.
+    pub proc: ProcDir,
+    /// How to attach.
+    pub hook: Hook,
+    /// How super-frames are cut, where a pod says nothing else.
+    pub segment: Segment,
+}
+
 /// All targets of this node.
 #[derive(Debug)]
 pub struct Tapping {
     shared: Shared,
-    proc: ProcDir,
-    hook: Hook,
+    options: TappingOptions,
     tap: TapInterface,
     events: Events,
     actual: Actual,
@@ -58,11 +65,21 @@ pub struct Tapping {
     last_id: u32,
 }
 
+/// What stands for one pod.
 #[derive(Debug)]
 struct Tapped {
-    target: Target,
-    /// A process of the pod that lived in its namespace.
+    /// One for each tapped interface; never empty.
+    targets: Vec<Standing>,
+    /// Its network namespace.
+    netns_inode: u64,
+    /// A process of the pod that lived in it.
     pid: u32,
+}
+
+/// One target.
+#[derive(Debug)]
+struct Standing {
+    target: Target,
     since_ns: u64,
 }
 
@@ -72,23 +89,18 @@ enum AttachError {
     #[error(transparent)]
     Netns(#[from] PodNetnsError),
     #[error(transparent)]
+    Interfaces(#[from] InterfacesError),
+    #[error(transparent)]
     Target(#[from] TargetError),
 }
 
 impl Tapping {
     /// None yet; `tap` is where their frames go.
     #[must_use]
-    pub fn new(
-        shared: Shared,
-        proc: ProcDir,
-        hook: Hook,
-        tap: TapInterface,
-        events: Events,
-    ) -> Self {
+    pub fn new(shared: Shared, options: TappingOptions, tap: TapInterface, events: Events) -> Self {
         Self {
             shared,
-            proc,
-            hook,
+            options,
             tap,
             events,
             actual: Actual::default(),
@@ -109,7 +121,7 @@ impl Tapping {
         let scan = actions
             .iter()
             .any(|action| matches!(action, Action::Attach { .. }))
-            .then(|| self.proc.scan());
+            .then(|| self.options.proc.scan());
         for action in actions {
             match action {
                 Action::Detach { uid, why } => self.detach(&uid, why.text(), datapath),
@@ -123,9 +135,9 @@ impl Tapping {
                     self.actual.failed.remove(&pod.uid);
                     self.actual.refused.insert(pod.uid.clone(), refusal);
                 }
-                Action::Attach { pod } => {
+                Action::Attach { pod, settings } => {
                     if let Some(scan) = &scan {
-                        self.attach(&pod, scan);
+                        self.attach(&pod, settings, scan, datapath);
                     }
                 }
             }
@@ -136,20 +148,6 @@ impl Tapping {
     #[must_use]
     pub fn next_retry(&self, desired: &Desired) -> Option<Instant> {
         next_retry(&desired.pods, &self.actual)
-    }
-
-    /// Ends targets whose interface is gone; the plan taps it anew if it comes
-    /// back. Blocks.
-    pub fn check_interfaces(&mut self, datapath: &Datapath) {
-        let gone: Vec<_> = self
-            .targets
-            .iter()
-            .filter(|(uid, tapped)| !self.is_there(uid, tapped))
-            .map(|(uid, _)| uid.clone())
-            .collect();
-        for uid in gone {
-            self.detach(&uid, "its interface is gone", datapath);
-        }
     }
 
     /// Ends all targets. Blocks.
@@ -166,26 +164,23 @@ impl Tapping {
         self.tap
     }
 
-    fn attach(&mut self, pod: &Arc<Pod>, scan: &Result<Processes, ProcessError>) {
-        let started = Instant::now();
-        match self.try_attach(pod, scan) {
+    fn attach(
+        &mut self,
+        pod: &Arc<Pod>,
+        settings: Settings,
+        scan: &Result<Processes, ProcessError>,
+        datapath: &Datapath,
+    ) {
+        match self.try_attach(pod, &settings, scan, datapath) {
             Ok(tapped) => {
-                tracing::info!(
-                    pod = %pod.key,
-                    uid = %pod.uid,
-                    interface = tapped.target.link.name,
-                    hook = %tapped.target.hook(),
-                    took_us = micros(started.elapsed()),
-                    "tapped"
-                );
-                self.events
-                    .tapped(pod, &format!("podtap mirrors the traffic of {INTERFACE}"));
+                self.say_tapped(pod, &tapped.targets);
                 self.actual.failed.remove(&pod.uid);
                 self.refusals.remove(&pod.uid);
+                let pod = Arc::clone(pod);
+                self.targets.insert(pod.uid.clone(), tapped);
                 self.actual
                     .attached
-                    .insert(pod.uid.clone(), Arc::clone(pod));
-                self.targets.insert(pod.uid.clone(), tapped);
+                    .insert(pod.uid.clone(), Attached { pod, settings });
             }
             Err(error) => self.fail(pod, &error),
         }
@@ -194,34 +189,85 @@ impl Tapping {
     fn try_attach(
         &mut self,
         pod: &Pod,
+        settings: &Settings,
         scan: &Result<Processes, ProcessError>,
+        datapath: &Datapath,
     ) -> Result<Tapped, AttachError> {
         let found = match scan {
-            Ok(processes) => pod_netns::find(&self.proc, pod, processes)?,
+            Ok(processes) => pod_netns::find(&self.options.proc, pod, processes)?,
             // The error cannot be shared among the pods: read again.
             Err(_) => pod_netns::find(
-                &self.proc,
+                &self.options.proc,
                 pod,
-                &self.proc.scan().map_err(PodNetnsError::from)?,
+                &self.options.proc.scan().map_err(PodNetnsError::from)?,
             )?,
         };
+        let names = interfaces::choose(&found.netns, settings)?;
+        let mut tapped = Tapped {
+            targets: Vec::new(),
+            netns_inode: found.netns.inode(),
+            pid: found.pid,
+        };
+        for name in names {
+            match self.attach_interface(pod, settings, &found.netns, &name, datapath) {
+                Ok(standing) => tapped.targets.push(standing),
+                // All of them or none: half a pod would pass for a whole one.
+                Err(error) => {
+                    for standing in tapped.targets {
+                        self.end(&pod.key.to_string(), standing, Some(&found.netns), datapath);
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(tapped)
+    }
+
+    fn attach_interface(
+        &mut self,
+        pod: &Pod,
+        settings: &Settings,
+        netns: &Netns,
+        name: &str,
+        datapath: &Datapath,
+    ) -> Result<Standing, TargetError> {
         self.last_id += 1;
-        let target = Target::attach(
+        let id = TargetId(self.last_id);
+        // Before its first record.
+        datapath.announce(id, settings.segment.unwrap_or(self.options.segment));
+        let attached = Target::attach(
             &self.shared,
-            TargetId(self.last_id),
-            &found.netns,
-            INTERFACE,
+            id,
+            netns,
+            name,
             &Direction::ALL,
-            self.hook,
-        )?;
+            self.options.hook,
+        );
+        let target = attached.inspect_err(|_| datapath.retire(id))?;
         if let Err(error) = self.tap.fit(target.link.mtu_bytes) {
             tracing::warn!(%error, pod = %pod.key, "the tap's MTU stays below the pod's");
         }
-        Ok(Tapped {
+        Ok(Standing {
             target,
-            pid: found.pid,
             since_ns: realtime_ns(),
         })
+    }
+
+    fn say_tapped(&self, pod: &Pod, targets: &[Standing]) {
+        let mut names = Vec::new();
+        for Standing { target, .. } in targets {
+            tracing::info!(
+                pod = %pod.key,
+                uid = %pod.uid,
+                interface = target.link.name,
+                hook = %target.hook(),
+                "tapped"
+            );
+            names.push(target.link.name.as_str());
+        }
+        let names = names.join(", ");
+        self.events
+            .tapped(pod, &format!("podtap mirrors the traffic of {names}"));
     }
 
     fn fail(&mut self, pod: &Arc<Pod>, error: &AttachError) {
@@ -230,7 +276,7 @@ impl Tapping {
         let is_passing = matches!(
             error,
             AttachError::Netns(PodNetnsError::Process(error)) if error.is_passing()
-        );
+        ) || matches!(error, AttachError::Interfaces(_));
         let tell_now = failed.tries == TELL_AFTER_TRIES || (!is_passing && failed.tries == 1);
         if tell_now {
             let refusal = match error {
@@ -254,63 +300,63 @@ impl Tapping {
     }
 
     fn detach(&mut self, uid: &PodUid, why: &str, datapath: &Datapath) {
-        let Some(Tapped { target, pid, .. }) = self.targets.remove(uid) else {
+        let Some(tapped) = self.targets.remove(uid) else {
             return;
         };
-        let pod = self.actual.attached.remove(uid);
+        let netns = self.reopen(uid, &tapped);
+        let pod = self
+            .actual
+            .attached
+            .remove(uid)
+            .map(|attached| attached.pod);
         let name = pod
             .as_ref()
             .map_or_else(|| uid.to_string(), |pod| pod.key.to_string());
-        let id = target.id;
-        let netns = target
-            .needs_namespace()
-            .then(|| self.reopen(uid, pid, target.netns_inode))
-            .flatten();
-        match target.detach(netns.as_ref()) {
-            Ok(ledger) => {
-                let seen = ledger.total().seen;
-                tracing::info!(
-                    pod = name,
-                    why,
-                    skbs = seen.packets,
-                    bytes = seen.bytes,
-                    "untapped"
-                );
-            }
-            Err(error) => tracing::error!(pod = name, why, %error, "could not untap cleanly"),
+        for standing in tapped.targets {
+            self.end(&name, standing, netns.as_ref(), datapath);
         }
-        datapath.retire(id);
+        tracing::info!(pod = name, why, "untapped");
         if let Some(pod) = pod {
             self.events.untapped(&pod, why);
         }
     }
 
-    /// The namespace of a target, if it still is there: by the process that
-    /// was seen in it, else by any of the pod's.
-    fn reopen(&self, uid: &PodUid, pid: u32, inode: u64) -> Option<Netns> {
+    /// Ends one target. `netns` is its namespace, if it is still there.
+    fn end(&self, pod: &str, standing: Standing, netns: Option<&Netns>, datapath: &Datapath) {
+        let target = standing.target;
+        let (id, interface) = (target.id, target.link.name.clone());
+        match target.detach(netns) {
+            Ok(ledger) => {
+                let seen = ledger.total().seen;
+                tracing::info!(
+                    pod,
+                    interface,
+                    skbs = seen.packets,
+                    bytes = seen.bytes,
+                    "detached"
+                );
+            }
+            Err(error) => tracing::error!(pod, interface, %error, "could not detach cleanly"),
+        }
+        datapath.retire(id);
+    }
+
+    /// The namespace of a pod that is tapped, if it still is there: by the
+    /// process that was seen in it, else by any of the pod's.
+    fn reopen(&self, uid: &PodUid, tapped: &Tapped) -> Option<Netns> {
         let open = |pid| {
-            Netns::of_process(self.proc.path(), pid)
+            Netns::of_process(self.options.proc.path(), pid)
                 .ok()
-                .filter(|netns| netns.inode() == inode)
+                .filter(|netns| netns.inode() == tapped.netns_inode)
         };
-        open(pid).or_else(|| {
-            let pod = self.actual.attached.get(uid)?;
-            let processes = self.proc.scan().ok()?;
+        open(tapped.pid).or_else(|| {
+            let attached = self.actual.attached.get(uid)?;
+            let processes = self.options.proc.scan().ok()?;
             processes
-                .of(pod.cgroup_uid())
+                .of(attached.pod.cgroup_uid())
                 .iter()
                 .copied()
                 .find_map(open)
         })
     }
-
-    /// Whether the interface that was attached to still exists.
-    fn is_there(&self, uid: &PodUid, tapped: &Tapped) -> bool {
-        self.reopen(uid, tapped.pid, tapped.target.netns_inode)
-            .is_some_and(|netns| tapped.target.is_in(&netns))
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

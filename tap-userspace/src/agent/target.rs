@@ -1,6 +1,6 @@
 //! One target's life: attach dormant, configure, enable; detach.
 
-use tap_common::{Direction, LinkLayer};
+use tap_common::Direction;
 
 use crate::{
     adapter::{
@@ -33,6 +33,9 @@ pub enum TargetError {
     /// There is no such interface.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// Its packets begin with headers that podtap cannot read.
+    #[error("the interface {0} is neither Ethernet nor one of bare IP packets")]
+    LinkLayer(String),
     /// The kernel refused the programs.
     #[error(transparent)]
     Programs(#[from] ProgramsError),
@@ -42,7 +45,9 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Taps an interface of a namespace. When this returns, it is enabled.
+    /// Taps an interface of a namespace. When this returns, it is enabled. On
+    /// loopback, where a packet is received as it was sent, one direction is
+    /// enough.
     ///
     /// # Errors
     /// When the interface is not there or the kernel refuses; nothing stays
@@ -56,7 +61,15 @@ impl Target {
         hook: Hook,
     ) -> Result<Self, TargetError> {
         let link = netns.inside(|| Links::open()?.by_name(interface))??;
-        let mut programs = Programs::load(shared, id, LinkLayer::Ethernet, directions)?;
+        let Some(link_layer) = link.link_layer else {
+            return Err(TargetError::LinkLayer(link.name));
+        };
+        // On loopback what is sent is what is received.
+        let directions = match link.is_loopback {
+            true if directions.contains(&Direction::Out) => &[Direction::Out],
+            _ => directions,
+        };
+        let mut programs = Programs::load(shared, id, link_layer, directions)?;
         let attachment = netns.inside(|| programs.attach(interface, directions, hook))??;
         let mut target = Self {
             id,

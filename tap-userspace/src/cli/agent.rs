@@ -14,7 +14,7 @@ use crate::{
         socket,
     },
     agent::service::{self, AgentOptions},
-    model::{opt_in::Own, pod::PodUid},
+    model::{Segment, opt_in::Own, pod::PodUid},
 };
 
 /// Tap the pods of this node that are labelled `podtap.dev/tap=true`, or whose
@@ -47,6 +47,15 @@ pub(super) struct AgentArguments {
     /// `probe-reads` or `helpers`.
     #[arg(long, value_name = "WAY", default_value_t = MetadataWay::Auto)]
     metadata: MetadataWay,
+    /// How to cut super-frames: `wire`, as the wire carries them, or `jumbo`,
+    /// into frames of up to 9,000 bytes. The pod's annotation
+    /// `podtap.dev/segment` goes first.
+    #[arg(long, value_name = "HOW", env = "PODTAP_SEGMENT", default_value_t = Segment::Wire)]
+    segment: Segment,
+    /// Deliver packets between two tapped pods of this node twice, as each of
+    /// them sees them.
+    #[arg(long, env = "PODTAP_KEEP_DUPLICATES")]
+    keep_duplicates: bool,
     /// Namespace that podtap itself runs in: its pods there are never tapped.
     #[arg(long, env = "PODTAP_NAMESPACE")]
     own_namespace: Option<String>,
@@ -84,6 +93,8 @@ pub(super) fn run(arguments: AgentArguments) -> Result<()> {
                 metadata: arguments.metadata,
             },
             hook: arguments.hook,
+            segment: arguments.segment,
+            keep_duplicates: arguments.keep_duplicates,
             own: Own {
                 namespace: arguments.own_namespace,
                 uid: arguments.own_pod_uid,

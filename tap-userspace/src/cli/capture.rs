@@ -27,7 +27,7 @@ use crate::{
         pod_netns,
         tap::{Keep, TapInterface},
     },
-    model::pod::PodKey,
+    model::{Segment, pod::PodKey},
 };
 
 /// Capture the packets of one pod, process or network namespace of this node.
@@ -66,6 +66,10 @@ pub(super) struct CaptureArguments {
     /// `probe-reads` or `helpers`.
     #[arg(long, value_name = "WAY", default_value_t = MetadataWay::Auto)]
     metadata: MetadataWay,
+    /// How to cut super-frames: `wire`, as the wire carries them, or `jumbo`,
+    /// into frames of up to 9,000 bytes.
+    #[arg(long, value_name = "HOW", default_value_t = Segment::Wire)]
+    segment: Segment,
     /// Kubeconfig file for --pod; in a pod, its service account if not given.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -150,6 +154,7 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
             ring_bytes: arguments.ring_bytes,
             metadata: arguments.metadata,
         },
+        segment: arguments.segment,
         frame_limit: arguments.packet_count,
     };
     let Outputs { sinks, interface } = arguments.outputs()?;
@@ -167,12 +172,17 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
     };
     let started = |target: &crate::agent::target::Target, metadata| {
         eprintln!(
-            "capturing on {} (index {}, MTU {} bytes, attached through {}, metadata by {})",
+            "capturing on {} (index {}, MTU {} bytes, attached through {}, metadata by {}){}",
             target.link.name,
             target.link.index,
             target.link.mtu_bytes,
             target.hook(),
-            metadata_name(metadata)
+            metadata_name(metadata),
+            if target.link.is_loopback {
+                ": each packet once, as it is sent"
+            } else {
+                ""
+            }
         );
     };
     let summary = capture(netns, reopen, &options, sinks, started, until).await;

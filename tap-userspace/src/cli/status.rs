@@ -94,11 +94,13 @@ fn table(status: &Status) -> Result<String> {
     for target in &status.targets {
         writeln!(
             text,
-            "{}/{}: {} frames made, {} on the tap, {} refused by it, {} skbs left out",
+            "{}/{} {}: {} frames made, {} on the tap, {} duplicates, {} refused by it, {} skbs left out",
             target.namespace,
             target.pod,
+            target.interface,
             target.frames,
             target.delivered,
+            target.duplicates,
             target.refused,
             target.left_out
         )?;

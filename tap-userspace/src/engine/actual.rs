@@ -6,16 +6,26 @@ use std::time::{Duration, Instant};
 
 use crate::model::pod::{Pod, PodUid};
 use crate::model::refusal::Refusal;
+use crate::model::settings::Settings;
 
 /// What stands, by pod. A pod is in one of the three at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actual {
-    /// Tapped pods, each as it was when it was attached.
-    pub attached: BTreeMap<PodUid, Arc<Pod>>,
+    /// Tapped pods.
+    pub attached: BTreeMap<PodUid, Attached>,
     /// Pods whose refusal was said.
     pub refused: BTreeMap<PodUid, Refusal>,
     /// Pods that could not be tapped when it was tried.
     pub failed: BTreeMap<PodUid, Failed>,
+}
+
+/// A pod that is tapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The pod as it was when it was attached.
+    pub pod: Arc<Pod>,
+    /// How it is tapped.
+    pub settings: Settings,
 }
 
 /// A pod that could not be tapped when it was tried.

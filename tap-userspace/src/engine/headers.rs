@@ -19,13 +19,13 @@ pub const UDP_BYTES: usize = 8;
 /// Bytes of a TCP header without options (RFC 9293 section 3.1).
 pub const TCP_BYTES: usize = 20;
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
+pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Tags that other headers follow: 802.1Q, 802.1ad, and the number that QinQ
 /// used before it was standard. The kernel's `eth_type_vlan` knows the first
 /// two.
-const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+pub(super) const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 
 /// What kind of packet a frame carries; each is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use super::actual::Actual;
 use crate::model::opt_in::{DesiredPod, Wanted};
 use crate::model::pod::{Phase, Pod, PodUid};
 use crate::model::refusal::Refusal;
+use crate::model::settings::Settings;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Action {
     Attach {
         /// The pod.
         pod: Arc<Pod>,
+        /// How.
+        settings: Settings,
     },
     /// Say why this pod is not tapped.
     Refuse {
@@ -51,6 +54,8 @@ pub enum DetachReason {
     OptedOut,
     /// It is opted in, and must not be tapped any more.
     Refused,
+    /// It is to be tapped otherwise.
+    SettingsChanged,
 }
 
 impl DetachReason {
@@ -62,6 +67,7 @@ impl DetachReason {
             Self::PodFinished => "the pod has finished",
             Self::OptedOut => "the pod is no longer opted in",
             Self::Refused => "the pod is refused",
+            Self::SettingsChanged => "its settings changed",
         }
     }
 }
@@ -72,9 +78,9 @@ impl DetachReason {
 pub fn plan(desired: &BTreeMap<PodUid, DesiredPod>, actual: &Actual, now: Instant) -> Vec<Action> {
     let mut actions: Vec<Action> = actual
         .attached
-        .keys()
-        .filter_map(|uid| {
-            let why = detach_reason(desired.get(uid))?;
+        .iter()
+        .filter_map(|(uid, attached)| {
+            let why = detach_reason(desired.get(uid), &attached.settings)?;
             Some(Action::Detach {
                 uid: uid.clone(),
                 why,
@@ -88,7 +94,7 @@ pub fn plan(desired: &BTreeMap<PodUid, DesiredPod>, actual: &Actual, now: Instan
     let stale_failures = actual
         .failed
         .keys()
-        .filter(|&uid| wanted(desired, uid) != Some(&Wanted::Tapped));
+        .filter(|&uid| !matches!(wanted(desired, uid), Some(Wanted::Tapped(_))));
     actions.extend(
         stale_refusals
             .chain(stale_failures)
@@ -109,7 +115,7 @@ pub fn next_retry(desired: &BTreeMap<PodUid, DesiredPod>, actual: &Actual) -> Op
     actual
         .failed
         .iter()
-        .filter(|(uid, _)| wanted(desired, uid) == Some(&Wanted::Tapped))
+        .filter(|(uid, _)| matches!(wanted(desired, uid), Some(Wanted::Tapped(_))))
         .map(|(_, failed)| failed.retry_at)
         .min()
 }
@@ -119,12 +125,13 @@ fn wanted<'a>(desired: &'a BTreeMap<PodUid, DesiredPod>, uid: &PodUid) -> Option
 }
 
 /// Why a tap that stands is to end; `None` if it is to stay.
-fn detach_reason(desired: Option<&DesiredPod>) -> Option<DetachReason> {
+fn detach_reason(desired: Option<&DesiredPod>, stands: &Settings) -> Option<DetachReason> {
     let Some(desired) = desired else {
         return Some(DetachReason::PodGone);
     };
-    match desired.wanted {
-        Wanted::Tapped => None,
+    match &desired.wanted {
+        Wanted::Tapped(settings) if settings != stands => Some(DetachReason::SettingsChanged),
+        Wanted::Tapped(_) => None,
         Wanted::NotTapped if desired.pod.phase == Phase::Finished => {
             Some(DetachReason::PodFinished)
         }
@@ -143,11 +150,14 @@ fn set_up(uid: &PodUid, desired: &DesiredPod, actual: &Actual, now: Instant) -> 
                 refusal: refusal.clone(),
             })
         }
-        Wanted::Tapped if actual.attached.contains_key(uid) => None,
-        Wanted::Tapped => actual
-            .failed
-            .get(uid)
-            .is_none_or(|failed| failed.retry_at <= now || failed.pod != desired.pod)
-            .then(|| Action::Attach { pod: pod() }),
+        Wanted::Tapped(settings) => match (actual.attached.get(uid), actual.failed.get(uid)) {
+            (Some(attached), _) => attached.settings != *settings,
+            (_, Some(failed)) => failed.retry_at <= now || failed.pod != desired.pod,
+            (None, None) => true,
+        }
+        .then(|| Action::Attach {
+            pod: pod(),
+            settings: settings.clone(),
+        }),
     }
 }

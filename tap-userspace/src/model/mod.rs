@@ -6,10 +6,13 @@ mod one_line;
 pub mod opt_in;
 pub mod pod;
 pub mod refusal;
+mod segment;
+pub mod settings;
 pub mod status;
 mod target;
 
 pub use frame::{Frame, FrameBytes};
 pub use ledger::Ledger;
 pub use one_line::one_line;
+pub use segment::{JUMBO_IP_BYTES, Segment, SegmentError};
 pub use target::TargetId;

@@ -39,13 +39,17 @@ pub fn one_line(error: &(dyn Error + 'static)) -> String {
 mod tests {
     use super::{BEGINNING, END, one_line};
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Said(String);
+
     #[test]
     fn of_a_long_text_the_beginning_and_the_end_are_kept() {
         let text = format!(
             "refused:\n{}\nR1 is no scalar",
             "0: (bf) r8 = r1\n".repeat(1000)
         );
-        let line = one_line(&std::io::Error::other(text));
+        let line = one_line(&Said(text));
         assert!(line.starts_with("refused: 0: (bf)"), "{line}");
         assert!(line.ends_with("R1 is no scalar"), "{line}");
         assert!(line.chars().count() <= BEGINNING + END + 5, "{line}");
@@ -53,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_short_text_is_kept_whole() {
-        let line = one_line(&std::io::Error::other("no such\nthing"));
+        let line = one_line(&Said("no such\nthing".into()));
         assert_eq!(line, "no such thing");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::pod::{Phase, Pod, PodUid};
 use super::refusal::Refusal;
+use super::settings::Settings;
 
 /// The label that opts a pod, or a namespace's pods, in or out.
 pub const TAP_LABEL: &str = "podtap.dev/tap";
@@ -12,11 +13,14 @@ pub const APP_LABEL: &str = "app.kubernetes.io/name";
 /// The value of [`APP_LABEL`] that they have.
 pub const APP_NAME: &str = "podtap";
 
+/// The value of [`TAP_LABEL`] by which a namespace takes its pods the choice.
+const ENFORCED: &str = "enforced";
+
 /// What is to become of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// Someone asked for it and nothing speaks against it.
-    Tapped,
+    Tapped(Settings),
     /// Nobody asked, someone said no, or it has finished.
     NotTapped,
     /// Someone asked, and it cannot or must not be.
@@ -53,8 +57,9 @@ impl Own {
 /// namespace, if that has one.
 ///
 /// The pod's own label wins over its namespace's, unless that says
-/// `enforced`: then no label of the pod can take it out. Only a namespace can
-/// say so.
+/// `enforced`: then no label of the pod can take it out, and no annotation
+/// change how it is tapped. Only a namespace can say so. A pod whose
+/// annotations mean nothing is not tapped with defaults: it is refused.
 #[must_use]
 pub fn wanted(pod: &Pod, namespace_label: Option<&str>, own: &Own) -> Wanted {
     if pod.phase == Phase::Finished {
@@ -65,13 +70,18 @@ pub fn wanted(pod: &Pod, namespace_label: Option<&str>, own: &Own) -> Wanted {
         Err(refusal) => Wanted::Refused(refusal),
         Ok(true) if own.is(pod) => Wanted::Refused(Refusal::OwnPod),
         Ok(true) if pod.host_network => Wanted::Refused(Refusal::HostNetwork),
-        Ok(true) => Wanted::Tapped,
+        // What enforces a tap leaves no choice of how.
+        Ok(true) if namespace_label == Some(ENFORCED) => Wanted::Tapped(Settings::default()),
+        Ok(true) => match pod.annotations.settings() {
+            Ok(settings) => Wanted::Tapped(settings),
+            Err(refusal) => Wanted::Refused(refusal),
+        },
     }
 }
 
 /// Whether anyone asked for this pod to be tapped.
 fn asked(pod: &Pod, namespace_label: Option<&str>) -> Result<bool, Refusal> {
-    if namespace_label == Some("enforced") {
+    if namespace_label == Some(ENFORCED) {
         return Ok(true);
     }
     match (pod.tap_label.as_deref(), namespace_label) {

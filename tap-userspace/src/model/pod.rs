@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::settings::Annotations;
+
 /// Identity of a pod: an RFC 4122 text as the API server gives it, or the 32
 /// hex digits that the kubelet gives to a static pod (`applyDefaults` in its
 /// pkg/kubelet/config/common.go takes the MD5 of the manifest). Always in
@@ -107,6 +109,8 @@ pub struct Pod {
     pub tap_label: Option<String>,
     /// Value of its label `app.kubernetes.io/name`.
     pub app_label: Option<String>,
+    /// Its annotations that podtap heeds.
+    pub annotations: Annotations,
 }
 
 impl Pod {

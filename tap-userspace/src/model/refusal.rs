@@ -31,6 +31,16 @@ pub enum Refusal {
         /// The label's value.
         value: String,
     },
+    /// An annotation of the pod that means nothing.
+    #[error("the pod's annotation {annotation} is {value:?}: {what}")]
+    BadAnnotation {
+        /// Its name.
+        annotation: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// No process of the pod has a namespace that can be its own.
     #[error("no network namespace of the pod was found on its node")]
     NetnsNotFound,
@@ -62,6 +72,7 @@ impl Refusal {
             Self::OwnPod => "OwnPod",
             Self::UnknownPodLabel { .. } => "UnknownPodLabel",
             Self::UnknownNamespaceLabel { .. } => "UnknownNamespaceLabel",
+            Self::BadAnnotation { .. } => "BadAnnotation",
             Self::NetnsNotFound => "NetnsNotFound",
             Self::NetnsAmbiguous { .. } => "NetnsAmbiguous",
             Self::AttachFailed { .. } => "AttachFailed",
@@ -76,6 +87,7 @@ impl Refusal {
             Self::OwnPod => "own_pod",
             Self::UnknownPodLabel { .. } => "unknown_pod_label",
             Self::UnknownNamespaceLabel { .. } => "unknown_namespace_label",
+            Self::BadAnnotation { .. } => "bad_annotation",
             Self::NetnsNotFound => "netns_not_found",
             Self::NetnsAmbiguous { .. } => "netns_ambiguous",
             Self::AttachFailed { .. } => "attach_failed",

@@ -57,6 +57,10 @@ pub struct TargetStatus {
     pub refused: u64,
     /// Records that no frame was made of.
     pub left_out: u64,
+    /// Frames that another pod of this node was seen to send, and that are on
+    /// the tap already.
+    #[serde(default)]
+    pub duplicates: u64,
 }
 
 /// A pod that is wanted and not tapped.

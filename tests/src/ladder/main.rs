@@ -8,8 +8,6 @@
 mod boot;
 mod check;
 mod checks;
-mod collector;
-mod frame;
 mod hooks;
 mod quiet;
 mod threads;

@@ -8,7 +8,10 @@ use tap_userspace::{
         bpf::{Heartbeat, Hook, KernelLog, Shared},
         netns::Netns,
     },
-    agent::{datapath::Datapath, target::Target},
+    agent::{
+        datapath::{Datapath, DatapathOptions},
+        target::Target,
+    },
     engine::framer::FramerCounts,
     model::TargetId,
 };
@@ -34,9 +37,11 @@ impl Tap {
         let kernel = Shared::open(RING_BYTES).expect("the kernel side");
         let datapath = Datapath::start(
             kernel.ring,
-            kernel.gso_types,
+            DatapathOptions {
+                gso_types: kernel.gso_types,
+                ..DatapathOptions::default()
+            },
             vec![Box::new(frames.clone())],
-            None,
         )
         .expect("the datapath");
         let path = end.netns.path();

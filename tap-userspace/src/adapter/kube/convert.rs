@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1 as api;
 
 use crate::model::opt_in::{APP_LABEL, TAP_LABEL};
 use crate::model::pod::{Phase, Pod, PodKey, PodUid, PodUidError, is_static_hash};
+use crate::model::settings::{Annotations, INTERFACES_ANNOTATION, SEGMENT_ANNOTATION};
 
 /// Annotation of a static pod and of its mirror: the static pod's UID
 /// (`ConfigHashAnnotationKey` in the kubelet's pkg/kubelet/types/pod_update.go).
@@ -46,7 +47,7 @@ pub fn pod_from_api(pod: api::Pod) -> Result<Pod, ConvertError> {
         key: key.clone(),
         source,
     })?;
-    let annotations = metadata.annotations.unwrap_or_default();
+    let mut annotations = metadata.annotations.unwrap_or_default();
     let mut labels = metadata.labels.unwrap_or_default();
     let spec = pod.spec.unwrap_or_default();
     let status = pod.status.unwrap_or_default();
@@ -64,6 +65,10 @@ pub fn pod_from_api(pod: api::Pod) -> Result<Pod, ConvertError> {
         deleting: metadata.deletion_timestamp.is_some(),
         tap_label: labels.remove(TAP_LABEL),
         app_label: labels.remove(APP_LABEL),
+        annotations: Annotations {
+            segment: annotations.remove(SEGMENT_ANNOTATION),
+            interfaces: annotations.remove(INTERFACES_ANNOTATION),
+        },
         // podIP is the first of podIPs (PodStatus in k8s.io/api/core/v1).
         ips: status
             .pod_ips

@@ -40,6 +40,8 @@ pub struct TargetCounts {
     pub delivered: u64,
     /// Frames that a sink refused.
     pub refused: u64,
+    /// Frames that another target had already delivered.
+    pub duplicates: u64,
     /// Frames made after the wanted number was reached, or after a sink's end.
     pub surplus: u64,
     /// When the first frame was seen, nanoseconds since the Unix epoch.
@@ -73,6 +75,7 @@ impl TargetCounts {
         self.frame_bytes += other.frame_bytes;
         self.delivered += other.delivered;
         self.refused += other.refused;
+        self.duplicates += other.duplicates;
         self.surplus += other.surplus;
         self.first_frame_ns = match (self.first_frame_ns, other.first_frame_ns) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),

@@ -1,6 +1,6 @@
 //! What stands, for `podtap status`.
 
-use super::Tapping;
+use super::{Standing, Tapping};
 use crate::{
     agent::datapath::DatapathCounts,
     model::status::{RefusedStatus, TargetStatus},
@@ -12,21 +12,23 @@ impl Tapping {
     pub fn target_statuses(&self, counts: &DatapathCounts) -> Vec<TargetStatus> {
         self.targets
             .iter()
-            .filter_map(|(uid, tapped)| {
-                let pod = self.actual.attached.get(uid)?;
-                let counts = counts
+            .filter_map(|(uid, tapped)| Some((uid, &self.actual.attached.get(uid)?.pod, tapped)))
+            .flat_map(|(uid, pod, tapped)| {
+                tapped
                     .targets
-                    .get(&tapped.target.id)
-                    .copied()
-                    .unwrap_or_default();
-                let ledger = tapped.target.ledger().unwrap_or_default();
-                Some(TargetStatus {
+                    .iter()
+                    .map(move |standing| (uid, pod, standing))
+            })
+            .map(|(uid, pod, Standing { target, since_ns })| {
+                let counts = counts.targets.get(&target.id).copied().unwrap_or_default();
+                let ledger = target.ledger().unwrap_or_default();
+                TargetStatus {
                     namespace: pod.key.namespace.clone(),
                     pod: pod.key.name.clone(),
                     uid: uid.to_string(),
-                    interface: tapped.target.link.name.clone(),
-                    hook: tapped.target.hook().to_string(),
-                    since_ns: tapped.since_ns,
+                    interface: target.link.name.clone(),
+                    hook: target.hook().to_string(),
+                    since_ns: *since_ns,
                     first_frame_ns: counts.first_frame_ns,
                     received: (&ledger.received).into(),
                     sent: (&ledger.sent).into(),
@@ -34,7 +36,8 @@ impl Tapping {
                     delivered: counts.delivered,
                     refused: counts.refused,
                     left_out: counts.left_out,
-                })
+                    duplicates: counts.duplicates,
+                }
             })
             .collect()
     }

@@ -8,16 +8,16 @@ use tap_userspace::{
         bpf::{Heartbeat, Hook, KernelLog, Shared},
         netns::Netns,
     },
-    agent::{datapath::Datapath, target::Target},
+    agent::{
+        datapath::{Datapath, DatapathOptions},
+        target::Target,
+    },
     engine::framer::FramerCounts,
     model::TargetId,
 };
-use tests::{Veth, VethEnd};
+use tests::{Collector, Frames, Veth, VethEnd};
 
-use crate::{
-    collector::{Collector, Frames},
-    quiet::{self, Reading},
-};
+use crate::quiet::{self, Reading};
 
 /// Room for everything that a check sends.
 const RING_BYTES: NonZeroU32 = NonZeroU32::new(1 << 25).expect("not 0");
@@ -48,9 +48,11 @@ impl<'a> Capture<'a> {
         let frames = Collector::default();
         let datapath = Datapath::start(
             kernel.ring,
-            kernel.gso_types,
+            DatapathOptions {
+                gso_types: kernel.gso_types,
+                ..DatapathOptions::default()
+            },
             vec![Box::new(frames.clone())],
-            None,
         )
         .expect("the datapath");
         let netns = netns(&veth.pod);

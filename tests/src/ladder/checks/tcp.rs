@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use tap_userspace::adapter::bpf::Hook;
-use tests::{Veth, tcp_transfer};
+use tests::{Veth, frame, tcp_transfer};
 
 use super::capture::Capture;
-use crate::{frame, quiet};
+use crate::quiet;
 
 const TRANSFER_BYTES: usize = 4_000_000;
 

@@ -6,10 +6,10 @@ use futures::TryStreamExt as _;
 use rtnetlink::{LinkVlan, new_connection};
 use tap_common::Direction;
 use tap_userspace::adapter::bpf::Hook;
-use tests::{PacketSocket, Veth, VethEnd, tcp_transfer};
+use tests::{PacketSocket, Veth, VethEnd, frame, tcp_transfer};
 
 use super::capture::Capture;
-use crate::{frame, quiet};
+use crate::quiet;
 
 const VLAN: u16 = 42;
 const TRANSFER_BYTES: usize = 2_000_000;
