@@ -4,11 +4,13 @@
 //! Tests that need root start with `root_` and are ignored unless asked for;
 //! `cargo xtask test` asks for them.
 
+pub mod bpf;
 mod capture_file;
 mod closing_lines;
 pub mod craft;
 mod hooks;
 mod netns;
+mod node;
 mod packet_socket;
 mod podtap;
 mod residue;
@@ -21,6 +23,7 @@ pub use capture_file::{CaptureFile, Captured, Statistics};
 pub use closing_lines::ClosingLines;
 pub use hooks::Hooks;
 pub use netns::TestNetns;
+pub use node::Node;
 pub use packet_socket::{PacketSocket, Received};
 pub use podtap::{CAPTURING, Running, capture_of, podtap, podtap_path, run};
 pub use residue::Residue;
