@@ -82,6 +82,7 @@ pub fn fuzz(only: Option<&str>, seconds: u64) -> Result<Fuzzed> {
 /// # Errors
 /// When one fails.
 pub fn corpus() -> Result<()> {
+    setup::need(&[COMPILER])?;
     step("the fuzz targets' corpus", || {
         run(Command::new(env!("CARGO"))
             .current_dir(workspace())
