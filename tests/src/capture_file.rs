@@ -1,7 +1,8 @@
 //! A pcapng capture, read by a crate that knows nothing of podtap.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
+use etherparse::{SlicedPacket, TransportSlice};
 use pcap_file::pcapng::{
     Block, PcapNgReader,
     blocks::{
@@ -10,7 +11,7 @@ use pcap_file::pcapng::{
 };
 use tap_common::Direction;
 
-use crate::eventually;
+use crate::{Transfer, eventually};
 
 /// A whole capture.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +101,45 @@ impl CaptureFile {
             .filter(|packet| packet.direction == direction)
             .map(|packet| &packet.bytes[..])
             .collect()
+    }
+
+    /// What a transfer's sender sent, put together from the frames; panics if
+    /// a byte is missing.
+    #[must_use]
+    pub fn payload_of(&self, transfer: &Transfer) -> Vec<u8> {
+        let mut segments = BTreeMap::new();
+        let mut first_sequence = None;
+        for packet in &self.packets {
+            let frame = SlicedPacket::from_ethernet(&packet.bytes).expect("a frame");
+            let Some(TransportSlice::Tcp(tcp)) = frame.transport else {
+                continue;
+            };
+            let ports = (tcp.source_port(), tcp.destination_port());
+            if ports != (transfer.from.port(), transfer.to.port()) {
+                continue;
+            }
+            if tcp.syn() {
+                first_sequence = Some(tcp.sequence_number().wrapping_add(1));
+            }
+            let first = first_sequence.expect("the capture begins before the connection");
+            // The transfer is far shorter than the sequence space.
+            let offset = tcp.sequence_number().wrapping_sub(first) as usize;
+            if !tcp.payload().is_empty() {
+                segments.insert(offset, tcp.payload().to_vec());
+            }
+        }
+        let mut payload = Vec::new();
+        for (offset, segment) in segments {
+            // A retransmission may overlap what is there; a hole may not be.
+            assert!(
+                offset <= payload.len(),
+                "bytes are missing at {}",
+                payload.len()
+            );
+            payload.truncate(offset);
+            payload.extend(segment);
+        }
+        payload
     }
 }
 

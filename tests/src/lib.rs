@@ -4,6 +4,7 @@
 //! Tests that need root start with `root_` and are ignored unless asked for;
 //! `cargo xtask test` asks for them.
 
+pub mod bpf;
 mod capture_file;
 mod closing_lines;
 mod collector;
@@ -12,6 +13,7 @@ pub mod frame;
 mod hooks;
 mod metadata;
 mod netns;
+mod node;
 mod packet_socket;
 mod podtap;
 mod residue;
@@ -26,6 +28,7 @@ pub use collector::{Collector, Frames};
 pub use hooks::Hooks;
 pub use metadata::metadata_is_true;
 pub use netns::TestNetns;
+pub use node::Node;
 pub use packet_socket::{PacketSocket, Received};
 pub use podtap::{CAPTURING, Running, capture_of, podtap, podtap_path, run};
 pub use residue::Residue;

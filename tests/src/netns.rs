@@ -72,6 +72,13 @@ impl TestNetns {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Sets one of its kernel parameters, by the path below /proc/sys/net.
+    pub fn sysctl(&self, name: &str, value: &str) {
+        let path = format!("/proc/sys/net/{name}");
+        self.inside(|| fs::write(&path, value))
+            .unwrap_or_else(|error| panic!("cannot set {path}: {error}"));
+    }
+
     /// Its interfaces, as they are now.
     #[must_use]
     pub fn links(&self) -> Vec<Link> {

@@ -59,8 +59,7 @@ impl Veth {
     /// pass.
     pub fn start(&self) {
         for end in [&self.pod, &self.peer] {
-            end.netns
-                .inside(|| Rtnetlink::open().start(&[end.ipv4, end.ipv6]));
+            end.start();
         }
     }
 
@@ -99,7 +98,9 @@ impl Default for Veth {
 }
 
 impl VethEnd {
-    fn new(host: u8) -> Self {
+    /// A namespace with nothing in it, for the addresses 10.99.0.`host` and
+    /// fd99::`host`.
+    pub(crate) fn new(host: u8) -> Self {
         let netns = TestNetns::new();
         // No link-local address, which the kernel would announce up to a
         // second after the link is up. A kernel without IPv6 has none.
@@ -110,6 +111,13 @@ impl VethEnd {
             ipv4: format!("10.99.0.{host}").parse().expect("an address"),
             ipv6: format!("fd99::{host}").parse().expect("an address"),
         }
+    }
+
+    /// Gives its `eth0` both addresses, as part of the subnets 10.99.0.0/24 and
+    /// fd99::/64, and sets it up.
+    pub fn start(&self) {
+        self.netns
+            .inside(|| Rtnetlink::open().start(&[self.ipv4, self.ipv6]));
     }
 
     /// A packet socket on its `eth0`.

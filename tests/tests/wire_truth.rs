@@ -1,10 +1,11 @@
 //! A capture holds the frames that a wire would have carried.
 
-use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, process::Command};
+use std::{net::IpAddr, path::Path, process::Command};
 
-use pcap_file::pcapng::{Block, PcapNgReader};
 use sha2::{Digest as _, Sha256};
-use tests::{CAPTURING, ClosingLines, Running, Transfer, Veth, capture_of, tcp_transfer};
+use tests::{
+    CAPTURING, CaptureFile, ClosingLines, Running, Transfer, Veth, capture_of, tcp_transfer,
+};
 
 /// MTU 1500 and an Ethernet header.
 const MAX_FRAME_BYTES: usize = 1500 + 14;
@@ -40,7 +41,9 @@ fn transfer_is_wire_true(veth: &Veth, pod_ip: IpAddr, peer_ip: IpAddr) {
         closing.seen, skbs,
         "skbs that the interface carried:\n{log}"
     );
-    let payload = payload_of(&file, &transfer);
+    let capture = CaptureFile::read(&file);
+    frames_are_whole(&capture);
+    let payload = capture.payload_of(&transfer);
     assert_eq!(
         <[u8; 32]>::from(Sha256::digest(&payload)),
         transfer.sha256,
@@ -49,54 +52,13 @@ fn transfer_is_wire_true(veth: &Veth, pod_ip: IpAddr, peer_ip: IpAddr) {
     tshark_finds_nothing_wrong(&file, &transfer);
 }
 
-/// Puts the sender's bytes together from the capture, and checks each frame's
-/// length on the way.
-fn payload_of(file: &Path, transfer: &Transfer) -> Vec<u8> {
-    let bytes = fs::read(file).expect("the capture");
-    let mut reader = PcapNgReader::new(&bytes[..]).expect("a pcapng file");
-    let mut segments = BTreeMap::new();
-    let mut first_sequence = None;
-    while let Some(block) = reader.next_block() {
-        let (Block::EnhancedPacket(packet), _) = block.expect("a block") else {
-            continue;
-        };
-        assert!(
-            packet.data.len() <= MAX_FRAME_BYTES,
-            "{}",
-            packet.data.len()
-        );
-        assert_eq!(packet.data.len(), packet.original_len as usize, "cut short");
-        let frame = etherparse::SlicedPacket::from_ethernet(&packet.data).expect("a frame");
-        let Some(etherparse::TransportSlice::Tcp(tcp)) = frame.transport else {
-            continue;
-        };
-        let is_ours = tcp.source_port() == transfer.from.port()
-            && tcp.destination_port() == transfer.to.port();
-        if !is_ours {
-            continue;
-        }
-        if tcp.syn() {
-            first_sequence = Some(tcp.sequence_number().wrapping_add(1));
-        }
-        let first = first_sequence.expect("the capture begins before the connection");
-        // The transfer is far shorter than the sequence space.
-        let offset = tcp.sequence_number().wrapping_sub(first) as usize;
-        if !tcp.payload().is_empty() {
-            segments.insert(offset, tcp.payload().to_vec());
-        }
+/// Panics unless each frame is whole, and one that the wire could carry.
+fn frames_are_whole(capture: &CaptureFile) {
+    for packet in &capture.packets {
+        let len = packet.bytes.len();
+        assert!(len <= MAX_FRAME_BYTES, "{len}");
+        assert_eq!(len, packet.original_len, "cut short");
     }
-    let mut payload = Vec::with_capacity(TRANSFER_BYTES);
-    for (offset, segment) in segments {
-        // A retransmission may overlap what is there; a hole may not be.
-        assert!(
-            offset <= payload.len(),
-            "bytes are missing at {}",
-            payload.len()
-        );
-        payload.truncate(offset);
-        payload.extend(segment);
-    }
-    payload
 }
 
 /// A dissector that knows nothing of us checks sums, lengths and sequences.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::cluster::{self, Cluster, Options};
-use xtask::{build, demo, image, kernels, process, test};
+use xtask::{build, demo, fuzz, image, kernels, process, test};
 
 #[derive(Parser)]
 #[command(
@@ -26,7 +26,7 @@ enum Task {
     Build,
     /// All tests, with all the set-up that they need.
     Test {
-        /// Leave out the cluster and the virtual machines.
+        /// Leave out fuzzing, the cluster and the virtual machines.
         #[arg(long)]
         quick: bool,
     },
@@ -41,6 +41,16 @@ enum Task {
         /// Only this series, such as 5.10; may be given more than once.
         #[arg(long)]
         kernel: Vec<String>,
+    },
+    /// The engine on inputs that nobody thought of, under the address
+    /// sanitizer.
+    Fuzz {
+        /// Only this target.
+        #[arg(long, value_parser = fuzz::TARGETS)]
+        target: Option<String>,
+        /// How long each target is run.
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u64,
     },
     /// A real Kubernetes on this computer.
     Cluster {
@@ -91,6 +101,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test { quick } => test::test(quick)?,
         Task::Demo { keep } => demo::demo(keep)?,
         Task::Kernels { kernel } => return kernels::run(&kernel),
+        Task::Fuzz { target, seconds } => {
+            if let fuzz::Fuzzed::Skipped(why) = fuzz::fuzz(target.as_deref(), seconds)? {
+                anyhow::bail!("skipped: {why}");
+            }
+        }
         Task::Cluster {
             action: ClusterAction::Up { nodes },
         } => Cluster::up(&Options { nodes }).map(drop)?,

@@ -12,7 +12,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     build::{self, workspace},
     cluster::{self, Layout},
-    demo, kernels,
+    demo,
+    fuzz::{self, Fuzzed},
+    kernels,
     process::{interactive, step},
     setup::{self, Tool},
 };
@@ -45,7 +47,8 @@ const TOOLS: [Tool; 6] = [
     },
 ];
 
-/// Runs all tests; `quick` leaves out the cluster and the virtual machines.
+/// Runs all tests; `quick` leaves out fuzzing, the cluster and the virtual
+/// machines.
 pub fn test(quick: bool) -> Result<()> {
     let started = Instant::now();
     setup::require_root("testing a tap")?;
@@ -53,19 +56,26 @@ pub fn test(quick: bool) -> Result<()> {
     let binary = build::build()?;
     check_sources()?;
     cargo_test(&["--workspace", "--exclude", "tests"], &binary)?;
+    fuzz::corpus()?;
     // Those of them that make namespaces; the rest of the ignored ones want
     // an API server, which the cluster's tests have.
     let root = ["--package", "tap-userspace", "--", "--ignored", "root_"];
     cargo_test(&root, &binary)?;
     integration_tests(&binary)?;
+    let mut fuzzed = Fuzzed::Clean;
     if quick {
-        eprintln!("left out, since --quick: the kernel ladder, the cluster");
+        eprintln!("left out, since --quick: fuzzing, the kernel ladder, the cluster");
     } else {
+        fuzzed = fuzz::fuzz(None, fuzz::SECONDS)?;
         ensure!(
             kernels::run(&[])? == ExitCode::SUCCESS,
             "the kernel ladder failed"
         );
         cluster_tests(&binary)?;
+    }
+    // At the end, where it is seen: what did not run has not passed.
+    if let Fuzzed::Skipped(why) = fuzzed {
+        eprintln!("skipped: fuzzing: {why}");
     }
     eprintln!("all of it took {} s", started.elapsed().as_secs());
     Ok(())
@@ -85,7 +95,8 @@ fn check_sources() -> Result<()> {
     let root = workspace();
     step("cargo fmt --check", || {
         run(&root, &["fmt", "--all", "--check"])?;
-        run(&root.join("tap-ebpf"), &["fmt", "--check"])
+        run(&root.join("tap-ebpf"), &["fmt", "--check"])?;
+        run(&root.join("tests/fuzz"), &["fmt", "--check"])
     })?;
     step("cargo clippy", || {
         let arguments = [

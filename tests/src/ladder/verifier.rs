@@ -1,16 +1,13 @@
 //! The verifier itself, asked for its statistics.
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
-};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
 use aya_obj::{
     EbpfSectionKind, Map,
     generated::{bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type},
 };
-use nix::libc;
+use tests::bpf;
 
 /// `BPF_LOG_STATS` in include/linux/bpf_verifier.h.
 const LOG_STATISTICS: u32 = 4;
@@ -27,13 +24,13 @@ pub(crate) fn fill(map: BorrowedFd<'_>, contents: &Map) -> Result<()> {
     attr.__bindgen_anon_2.map_fd = u32::try_from(map.as_raw_fd())?;
     attr.__bindgen_anon_2.key = (&raw const key) as u64;
     attr.__bindgen_anon_2.__bindgen_anon_1.value = contents.data().as_ptr() as u64;
-    bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).context("filling a map")?;
+    bpf::call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).context("filling a map")?;
     if contents.section_kind() == EbpfSectionKind::Rodata {
         // The kernel refuses this with any other field set.
         // SAFETY: as above.
         let mut attr = unsafe { std::mem::zeroed::<bpf_attr>() };
         attr.__bindgen_anon_2.map_fd = u32::try_from(map.as_raw_fd())?;
-        bpf(bpf_cmd::BPF_MAP_FREEZE, &mut attr).context("freezing a map")?;
+        bpf::call(bpf_cmd::BPF_MAP_FREEZE, &mut attr).context("freezing a map")?;
     }
     Ok(())
 }
@@ -50,28 +47,11 @@ pub(crate) fn verify(instructions: &[bpf_insn]) -> Result<String> {
     attr.__bindgen_anon_3.log_level = LOG_STATISTICS;
     attr.__bindgen_anon_3.log_buf = log.as_mut_ptr() as u64;
     attr.__bindgen_anon_3.log_size = u32::try_from(log.len())?;
-    let loaded = bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr);
+    let loaded = bpf::call(bpf_cmd::BPF_PROG_LOAD, &mut attr);
     let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
     let log = String::from_utf8_lossy(&log[..end]).into_owned();
     let program = loaded.with_context(|| log.clone())?;
     // SAFETY: the kernel has just given this descriptor, to nobody else.
     drop(unsafe { OwnedFd::from_raw_fd(program) });
     Ok(log)
-}
-
-fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i32> {
-    // SAFETY: a whole bpf_attr of that size; what it points to outlives the
-    // call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command as libc::c_int,
-            std::ptr::from_mut(attr),
-            size_of::<bpf_attr>(),
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    i32::try_from(result).map_err(io::Error::other)
 }

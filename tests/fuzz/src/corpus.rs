@@ -1,0 +1,29 @@
+//! What was found and made so far still holds, without a fuzzer.
+
+use std::{fs, path::Path};
+
+use crate::{checksum, decode, headers, pcapng, segment};
+
+#[test]
+fn each_input_of_the_corpus_holds() {
+    for (target, check) in [
+        ("headers", headers::check as fn(&[u8])),
+        ("decode", decode::check),
+        ("segment", segment::check),
+        ("checksum", checksum::check),
+        ("pcapng", pcapng::check),
+    ] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("corpus")
+            .join(target);
+        let mut inputs = 0;
+        for entry in fs::read_dir(&folder).expect("a corpus") {
+            let path = entry.expect("an input").path();
+            // Named by the test runner if the check fails.
+            println!("{}", path.display());
+            check(&fs::read(&path).expect("an input"));
+            inputs += 1;
+        }
+        assert!(inputs > 2, "{inputs} inputs in {}", folder.display());
+    }
+}

@@ -1,0 +1,92 @@
+//! Records out of a fuzzer's bytes: the one place that knows their layout.
+//!
+//! An input begins with the header's fields at offsets of its own, which stay
+//! when the record's layout changes: the corpus stays good. The packet
+//! follows.
+//!
+//! | bytes | little-endian |
+//! |---|---|
+//! | 0..4 | `gso_size` |
+//! | 4..8 | `gso_type` |
+//! | 8..10 | `vlan_proto` |
+//! | 10..12 | `vlan_tci` |
+//! | 12 | `vlan_present` |
+//! | 13 | `direction` |
+//! | 14..16 | `csum_start` |
+//! | 16..18 | `csum_offset` |
+//! | 18..20 | offset of an inner network header |
+//! | 20 | `ip_summed` |
+//! | 21 | which fields are known |
+//! | 22 | link layer |
+//! | 23 | 0 |
+//! | 24..26 | `protocol` |
+//! | 26..28 | 0 |
+//! | 28..32 | by how much `skb_len` exceeds the captured bytes; may wrap |
+//!
+//! Those that a record does not have yet are left alone.
+
+use bytes::{Buf as _, BufMut as _};
+use tap_common::{ABI_VERSION, RecordHeader};
+
+use crate::engine::decode::{DecodeError, Record, decode};
+
+/// Bytes of an input before its packet.
+pub const SHAPE_BYTES: usize = 32;
+
+/// The bytes of a record, as they would come out of the ring; `None` for an
+/// input without a whole shape.
+#[must_use]
+pub fn from_input(input: &[u8]) -> Option<Vec<u8>> {
+    let (shape, packet) = input.split_at_checked(SHAPE_BYTES)?;
+    let u16_at = |at: usize| (&shape[at..]).get_u16_le();
+    let u32_at = |at: usize| (&shape[at..]).get_u32_le();
+    let captured_len = u32::try_from(packet.len()).ok()?;
+    let header = RecordHeader {
+        timestamp_ns: 1,
+        target_id: 1,
+        skb_len: captured_len.wrapping_add(u32_at(28)),
+        captured_len,
+        gso_size: u32_at(0),
+        gso_segs: 0,
+        hash: 0,
+        protocol: u16_at(24),
+        vlan_proto: u16_at(8),
+        vlan_tci: u16_at(10),
+        vlan_present: shape[12],
+        direction: shape[13] % 2,
+        version: ABI_VERSION,
+        padding: 0,
+    };
+    let mut record = to_bytes(&header);
+    record.put_slice(packet);
+    Some(record)
+}
+
+/// A header as it lies in the ring.
+#[must_use]
+pub fn to_bytes(header: &RecordHeader) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RecordHeader::SIZE_BYTES);
+    bytes.put_u64_ne(header.timestamp_ns);
+    bytes.put_u32_ne(header.target_id);
+    bytes.put_u32_ne(header.skb_len);
+    bytes.put_u32_ne(header.captured_len);
+    bytes.put_u32_ne(header.gso_size);
+    bytes.put_u32_ne(header.gso_segs);
+    bytes.put_u32_ne(header.hash);
+    bytes.put_u16_ne(header.protocol);
+    bytes.put_u16_ne(header.vlan_proto);
+    bytes.put_u16_ne(header.vlan_tci);
+    bytes.put_u8(header.vlan_present);
+    bytes.put_u8(header.direction);
+    bytes.put_u32_ne(header.version);
+    bytes.put_u32_ne(header.padding);
+    bytes
+}
+
+/// The record in these bytes, by the code under test.
+///
+/// # Errors
+/// When they are none.
+pub fn read(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
+    decode(bytes)
+}
