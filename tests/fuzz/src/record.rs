@@ -28,7 +28,10 @@
 use bytes::{Buf as _, BufMut as _};
 use tap_common::{ABI_VERSION, RecordHeader};
 
-use crate::engine::decode::{DecodeError, Record, decode};
+use crate::engine::{
+    decode::{DecodeError, Record, decode},
+    offload::{GsoType, GsoTypes},
+};
 
 /// Bytes of an input before its packet.
 pub const SHAPE_BYTES: usize = 32;
@@ -48,14 +51,21 @@ pub fn from_input(input: &[u8]) -> Option<Vec<u8>> {
         captured_len,
         gso_size: u32_at(0),
         gso_segs: 0,
+        gso_type: u32_at(4),
         hash: 0,
         protocol: u16_at(24),
         vlan_proto: u16_at(8),
         vlan_tci: u16_at(10),
         vlan_present: shape[12],
         direction: shape[13] % 2,
+        csum_start: u16_at(14),
+        csum_offset: u16_at(16),
+        inner_network_at: u16_at(18),
+        ip_summed: shape[20],
+        known: shape[21],
+        link_layer: shape[22] % 2,
+        padding: [0; 7],
         version: ABI_VERSION,
-        padding: 0,
     };
     let mut record = to_bytes(&header);
     record.put_slice(packet);
@@ -72,14 +82,21 @@ pub fn to_bytes(header: &RecordHeader) -> Vec<u8> {
     bytes.put_u32_ne(header.captured_len);
     bytes.put_u32_ne(header.gso_size);
     bytes.put_u32_ne(header.gso_segs);
+    bytes.put_u32_ne(header.gso_type);
     bytes.put_u32_ne(header.hash);
     bytes.put_u16_ne(header.protocol);
     bytes.put_u16_ne(header.vlan_proto);
     bytes.put_u16_ne(header.vlan_tci);
     bytes.put_u8(header.vlan_present);
     bytes.put_u8(header.direction);
+    bytes.put_u16_ne(header.csum_start);
+    bytes.put_u16_ne(header.csum_offset);
+    bytes.put_u16_ne(header.inner_network_at);
+    bytes.put_u8(header.ip_summed);
+    bytes.put_u8(header.known);
+    bytes.put_u8(header.link_layer);
+    bytes.put_slice(&header.padding);
     bytes.put_u32_ne(header.version);
-    bytes.put_u32_ne(header.padding);
     bytes
 }
 
@@ -88,5 +105,27 @@ pub fn to_bytes(header: &RecordHeader) -> Vec<u8> {
 /// # Errors
 /// When they are none.
 pub fn read(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
-    decode(bytes)
+    decode(bytes, &gso_types())
+}
+
+/// The numbers of Linux 6.1 (include/linux/skbuff.h).
+fn gso_types() -> GsoTypes {
+    GsoTypes::new(&[
+        (1 << 0, GsoType::TCPV4),
+        (1 << 1, GsoType::DODGY),
+        (1 << 2, GsoType::TCP_ECN),
+        (1 << 3, GsoType::TCP_FIXEDID),
+        (1 << 4, GsoType::TCPV6),
+        (1 << 6, GsoType::GRE),
+        (1 << 7, GsoType::GRE_CSUM),
+        (1 << 8, GsoType::IPXIP4),
+        (1 << 9, GsoType::IPXIP6),
+        (1 << 10, GsoType::UDP_TUNNEL),
+        (1 << 11, GsoType::UDP_TUNNEL_CSUM),
+        (1 << 12, GsoType::PARTIAL),
+        (1 << 14, GsoType::SCTP),
+        (1 << 16, GsoType::UDP),
+        (1 << 17, GsoType::UDP_L4),
+        (1 << 18, GsoType::FRAGLIST),
+    ])
 }

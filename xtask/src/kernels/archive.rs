@@ -61,17 +61,20 @@ impl Archive {
         Ok(this)
     }
 
-    /// Downloads the release's latest cloud kernel; returns the package file.
-    pub(super) fn kernel(&self) -> Result<PathBuf> {
-        let depends = output(
-            self.apt("apt-cache")
-                .args(["depends", "--important", META_PACKAGE]),
-        )?;
-        let name = depends
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("Depends: "))
-            .filter(|name| name.starts_with("linux-image-"))
-            .with_context(|| format!("{META_PACKAGE} names no kernel: {depends}"))?;
+    /// Downloads the release's latest cloud kernel; returns the package files.
+    pub(super) fn kernel(&self) -> Result<Vec<PathBuf>> {
+        let name = self
+            .needs(META_PACKAGE)?
+            .into_iter()
+            .find(|name| name.starts_with("linux-image-"))
+            .with_context(|| format!("{META_PACKAGE} names no kernel"))?;
+        // Since Linux 7 image and modules are packages of their own.
+        let parts = self.needs(&name)?.into_iter().filter(|part| {
+            ["linux-base-", "linux-binary-", "linux-modules-"]
+                .iter()
+                .any(|prefix| part.starts_with(prefix))
+        });
+        let names: Vec<String> = parts.chain([name.clone()]).collect();
         let downloads = self.folder.join("download");
         // A half download of another time is not to be taken for this one.
         if downloads.exists() {
@@ -81,13 +84,26 @@ impl Archive {
         step(&format!("downloading {name}"), || {
             run(self
                 .apt("apt-get")
-                .args(["download", "-qq", name])
+                .args(["download", "-qq"])
+                .args(&names)
                 .current_dir(&downloads))
         })?;
-        let file = fs::read_dir(&downloads)?
-            .next()
-            .with_context(|| format!("no file came of {name}"))??;
-        Ok(file.path())
+        fs::read_dir(&downloads)?
+            .map(|entry| Ok(entry?.path()))
+            .collect()
+    }
+
+    /// The packages that one depends on.
+    fn needs(&self, package: &str) -> Result<Vec<String>> {
+        let depends = output(
+            self.apt("apt-cache")
+                .args(["depends", "--important", package]),
+        )?;
+        Ok(depends
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// A command of apt that knows only this folder.

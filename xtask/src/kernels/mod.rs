@@ -42,7 +42,7 @@ struct Rung {
 }
 
 /// Oldest first.
-const RUNGS: [Rung; 3] = [
+const RUNGS: [Rung; 4] = [
     Rung {
         series: "5.10",
         suite: "bullseye",
@@ -54,6 +54,11 @@ const RUNGS: [Rung; 3] = [
     Rung {
         series: "6.12",
         suite: "trixie",
+    },
+    // Whatever the archive has: what users will run next.
+    Rung {
+        series: "newest",
+        suite: "sid",
     },
 ];
 

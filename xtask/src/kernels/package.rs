@@ -31,12 +31,14 @@ pub(super) fn get(rung: Rung) -> Result<Kernel> {
     let folder = folder(rung);
     let unpacked = folder.join("unpacked");
     if !unpacked.exists() {
-        let package = Archive::open(rung, folder.join("apt"))?.kernel()?;
+        let packages = Archive::open(rung, folder.join("apt"))?.kernel()?;
         let half = folder.join("unpacked.new");
         if half.exists() {
             fs::remove_dir_all(&half)?;
         }
-        archive::unpack(&package, &half)?;
+        for package in packages {
+            archive::unpack(&package, &half)?;
+        }
         describe_modules(&half)?;
         fs::rename(&half, &unpacked)?;
     }
@@ -50,8 +52,15 @@ fn find(root: &Path) -> Result<Kernel> {
         .context("modules without a release")?
         .to_string_lossy()
         .into_owned();
-    let image = root.join("boot").join(format!("vmlinuz-{release}"));
-    anyhow::ensure!(image.is_file(), "no {}", image.display());
+    // Since Linux 7 the image lies beside its modules.
+    let image = [
+        root.join("boot").join(format!("vmlinuz-{release}")),
+        modules.join("vmlinuz"),
+    ];
+    let image = image
+        .into_iter()
+        .find(|image| image.is_file())
+        .with_context(|| format!("no image of {release}"))?;
     Ok(Kernel {
         release,
         image,
