@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::cluster::{self, Cluster, Options};
-use xtask::{build, demo, image, kernels, process, test};
+use xtask::{bench, build, demo, image, kernels, process, test};
 
 #[derive(Parser)]
 #[command(
@@ -41,6 +41,27 @@ enum Task {
         /// Only this series, such as 5.10; may be given more than once.
         #[arg(long)]
         kernel: Vec<String>,
+    },
+    /// podtap beside tcpdump and beside nothing, in one table.
+    Bench {
+        /// How often all of it; a result has at least 3.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// How long each load lasts, in seconds.
+        #[arg(long, default_value_t = 3)]
+        seconds: u32,
+        /// Only these ways to tap, and untapped.
+        #[arg(long, value_delimiter = ',')]
+        rows: Vec<String>,
+        /// Only these columns.
+        #[arg(long, value_delimiter = ',')]
+        columns: Vec<String>,
+        /// Write all raw values to this file.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Measure this binary instead of building one.
+        #[arg(long, value_name = "FILE")]
+        podtap: Option<PathBuf>,
     },
     /// A real Kubernetes on this computer.
     Cluster {
@@ -90,6 +111,21 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => drop(build::build()?),
         Task::Test { quick } => test::test(quick)?,
         Task::Demo { keep } => demo::demo(keep)?,
+        Task::Bench {
+            rounds,
+            seconds,
+            rows,
+            columns,
+            json,
+            podtap,
+        } => bench::run(&bench::Options {
+            rounds,
+            seconds,
+            rows,
+            columns,
+            json,
+            podtap,
+        })?,
         Task::Kernels { kernel } => return kernels::run(&kernel),
         Task::Cluster {
             action: ClusterAction::Up { nodes },
