@@ -62,6 +62,9 @@ enum Task {
         /// Measure this binary instead of building one.
         #[arg(long, value_name = "FILE")]
         podtap: Option<PathBuf>,
+        /// Measure this binary too, in the same rounds: was a change worth it?
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
     },
     /// A real Kubernetes on this computer.
     Cluster {
@@ -118,6 +121,7 @@ fn run(task: Task) -> Result<ExitCode> {
             columns,
             json,
             podtap,
+            against,
         } => bench::run(&bench::Options {
             rounds,
             seconds,
@@ -125,6 +129,7 @@ fn run(task: Task) -> Result<ExitCode> {
             columns,
             json,
             podtap,
+            against,
         })?,
         Task::Kernels { kernel } => return kernels::run(&kernel),
         Task::Cluster {

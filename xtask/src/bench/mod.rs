@@ -19,12 +19,7 @@ mod tapping;
 mod tcp;
 mod traffic;
 
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, io::Write as _, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -32,7 +27,7 @@ pub use column::{COLUMNS, Column, Kind};
 pub use machine::Machine;
 pub use phase::{Measured, Phase, RowMeasured};
 pub use results::{Round, Spread, open_ledgers, spread};
-pub use row::Row;
+pub use row::{Binaries, Row};
 
 use crate::{
     build,
@@ -72,6 +67,8 @@ pub struct Options {
     pub json: Option<PathBuf>,
     /// The podtap to be measured; built if not given.
     pub podtap: Option<PathBuf>,
+    /// Another build of podtap to be measured beside it.
+    pub against: Option<PathBuf>,
 }
 
 /// Measures, prints the table on standard output, and writes the JSON.
@@ -86,10 +83,14 @@ pub fn run(options: &Options) -> Result<()> {
         Some(podtap) => podtap.clone(),
         None => build::build()?,
     };
-    let (rows, skipped) = possible(rows, &podtap)?;
-    let machine = Machine::look(&podtap)?;
+    let binaries = Binaries {
+        podtap,
+        against: options.against.clone(),
+    };
+    let (rows, skipped) = possible(rows, &binaries)?;
+    let machine = Machine::look(&binaries.podtap)?;
     eprintln!("{}", machine.line());
-    let rounds = measure(options, &podtap, &rows, &columns)?;
+    let rounds = measure(options, &binaries, &rows, &columns)?;
     let report = Report {
         options,
         machine: &machine,
@@ -116,7 +117,7 @@ pub fn run(options: &Options) -> Result<()> {
 /// falls on all of them.
 fn measure(
     options: &Options,
-    podtap: &Path,
+    binaries: &Binaries,
     rows: &[Row],
     columns: &[&Column],
 ) -> Result<Vec<Round>> {
@@ -134,7 +135,7 @@ fn measure(
                         continue;
                     }
                     let measured = phase
-                        .measure(*row, podtap, &stage, options.seconds, half_rate)
+                        .measure(*row, binaries, &stage, options.seconds, half_rate)
                         .with_context(|| format!("{}, {}", row.name(), phase.name()))?;
                     if (*row, phase) == (Row::Untapped, Phase::Http) {
                         half_rate = Some(measured.traffic.request_rate() / 2.0);
@@ -160,10 +161,11 @@ fn wanted_phases(columns: &[&Column]) -> Vec<Phase> {
 }
 
 /// The rows that this podtap can do, and why not the others.
-fn possible(rows: Vec<Row>, podtap: &Path) -> Result<(Vec<Row>, Vec<Skipped>)> {
-    let help = output(Command::new(podtap).args(["capture", "--help"]))?;
+fn possible(rows: Vec<Row>, binaries: &Binaries) -> Result<(Vec<Row>, Vec<Skipped>)> {
+    let help = output(Command::new(&binaries.podtap).args(["capture", "--help"]))?;
     let mut skipped = Vec::new();
     let mut kept = rows;
+    kept.retain(|row| *row != Row::Against || binaries.against.is_some());
     if !help.contains("--segment") {
         kept.retain(|row| *row != Row::PodtapJumbo);
         skipped.push((Row::PodtapJumbo, "this podtap has no --segment"));

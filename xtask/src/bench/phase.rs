@@ -1,7 +1,7 @@
 //! What is sent while a row is measured: each phase has a tapping process of
 //! its own, so that its closing lines are about that phase alone.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::{
     datagrams,
     kernel_time::{Counting, KernelTime},
     requests,
-    row::Row,
+    row::{Binaries, Row},
     stage::Stage,
     tapping::Tapping,
     tcp::Bulk,
@@ -96,7 +96,7 @@ impl Phase {
     pub(super) fn measure(
         self,
         row: Row,
-        podtap: &Path,
+        binaries: &Binaries,
         stage: &Stage,
         seconds: u32,
         half_rate: Option<f64>,
@@ -105,7 +105,7 @@ impl Phase {
             Self::UdpTimed => Some(Counting::start()?),
             _ => None,
         };
-        let tapping = Tapping::start(row, podtap, stage)?;
+        let tapping = Tapping::start(row, binaries, stage)?;
         let before = tapping
             .as_ref()
             .map(|tapping| look(tapping, counting.is_some()));

@@ -1,6 +1,6 @@
 //! What the pod's traffic is measured under: the table's rows.
 
-use std::{path::Path, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use super::stage::{INTERFACE, Stage};
 
@@ -25,17 +25,29 @@ pub enum Row {
     /// podtap attached, with its agent stopped (SIGSTOP): the programs run and
     /// copy nothing.
     PodtapAway,
+    /// Another build of podtap, as [`Row::PodtapWire`].
+    Against,
+}
+
+/// The programs that are measured.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// podtap.
+    pub podtap: PathBuf,
+    /// Another build of it, for [`Row::Against`].
+    pub against: Option<PathBuf>,
 }
 
 impl Row {
     /// In the order in which they are measured and printed.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Untapped,
         Self::Tcpdump,
         Self::PodtapWire,
         Self::PodtapJumbo,
         Self::PodtapPcapng,
         Self::PodtapAway,
+        Self::Against,
     ];
 
     /// As on the command line, in the table and in the JSON.
@@ -48,6 +60,7 @@ impl Row {
             Self::PodtapJumbo => "jumbo",
             Self::PodtapPcapng => "pcapng",
             Self::PodtapAway => "agent-away",
+            Self::Against => "against",
         }
     }
 
@@ -61,6 +74,7 @@ impl Row {
             Self::PodtapJumbo => "podtap to a tap, frames of up to 9,000 bytes",
             Self::PodtapPcapng => "podtap to pcapng, -w /dev/null",
             Self::PodtapAway => "podtap attached, its agent stopped: nothing is copied",
+            Self::Against => "the other podtap to a tap, frames as on the wire",
         }
     }
 
@@ -76,7 +90,11 @@ impl Row {
     }
 
     /// The command that taps, and what it says on standard error when it does.
-    pub(super) fn command(self, podtap: &Path, stage: &Stage) -> Option<(Command, &'static str)> {
+    pub(super) fn command(
+        self,
+        binaries: &Binaries,
+        stage: &Stage,
+    ) -> Option<(Command, &'static str)> {
         if self == Self::Untapped {
             return None;
         }
@@ -87,7 +105,11 @@ impl Row {
             command.args(["-B", TCPDUMP_BUFFER_KIB, "-w", "/dev/null"]);
             return Some((command, "listening on"));
         }
-        let mut command = Command::new(podtap);
+        let binary = match self {
+            Self::Against => binaries.against.as_ref()?,
+            _ => &binaries.podtap,
+        };
+        let mut command = Command::new(binary);
         command.args(["capture", "--netns", &stage.pod.path(), "-i", INTERFACE]);
         match self {
             Self::PodtapPcapng => command.args(["-w", "/dev/null"]),

@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::Path,
     process::{Child, Stdio},
     sync::mpsc,
     thread,
@@ -18,7 +17,7 @@ use nix::{
 use super::{
     closing::Closing,
     cost::Cost,
-    row::Row,
+    row::{Binaries, Row},
     stage::{Namespace, Stage},
 };
 use crate::process::wait_for;
@@ -42,8 +41,8 @@ pub(super) struct Tapping {
 
 impl Tapping {
     /// Starts it and waits until it taps; nothing for the row without one.
-    pub(super) fn start(row: Row, podtap: &Path, stage: &Stage) -> Result<Option<Self>> {
-        let Some((mut command, ready)) = row.command(podtap, stage) else {
+    pub(super) fn start(row: Row, binaries: &Binaries, stage: &Stage) -> Result<Option<Self>> {
+        let Some((mut command, ready)) = row.command(binaries, stage) else {
             return Ok(None);
         };
         command
