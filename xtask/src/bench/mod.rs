@@ -8,6 +8,7 @@ mod cost;
 mod datagrams;
 mod kernel_time;
 mod machine;
+mod others;
 mod phase;
 mod report;
 mod requests;

@@ -11,6 +11,7 @@ use super::{
     cost::Cost,
     datagrams,
     kernel_time::{Counting, KernelTime},
+    others::Others,
     requests,
     row::{Binaries, Row},
     stage::Stage,
@@ -51,6 +52,8 @@ pub struct Measured {
     pub closing: Option<Closing>,
     /// Time in podtap's programs, where it was counted.
     pub kernel_time: Option<KernelTime>,
+    /// The share of the machine that others used meanwhile.
+    pub others_share: f64,
 }
 
 /// A row's phases in one round, by [`Phase::name`].
@@ -105,6 +108,7 @@ impl Phase {
             Self::UdpTimed => Some(Counting::start()?),
             _ => None,
         };
+        let others = Others::watch()?;
         let tapping = Tapping::start(row, binaries, stage)?;
         let before = tapping
             .as_ref()
@@ -124,6 +128,7 @@ impl Phase {
             cost,
             closing,
             kernel_time,
+            others_share: others.share()?,
         })
     }
 

@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 
 use super::column::Column;
 use super::machine::Machine;
-use super::results::{Round, spread};
+use super::results::{Round, others_share, spread};
 use super::row::Row;
 use super::{Options, table};
 
 /// Fewer rounds say nothing about how far figures spread.
 const ROUNDS_MIN: u32 = 3;
+
+/// From which share of the machine on that others use, rates say little.
+const BUSY_SHARE: f64 = 0.1;
 
 /// A row that could not be measured, and why.
 pub(super) type Skipped = (Row, &'static str);
@@ -43,6 +46,21 @@ impl Report<'_> {
         for (row, why) in self.skipped {
             let _ = writeln!(text, "- {}: skipped: {why}", row.name());
         }
+        if let Some(share) = others_share(self.rounds) {
+            let percent = |share: f64| share * 100.0;
+            let _ = writeln!(
+                text,
+                "\nothers used {:.0} % of the machine ({:.0}–{:.0}){}",
+                percent(share.median),
+                percent(share.min),
+                percent(share.max),
+                if share.max > BUSY_SHARE {
+                    ": too much for rates and latencies to be compared"
+                } else {
+                    ""
+                }
+            );
+        }
         if !self.is_result() {
             let _ = writeln!(
                 text,
@@ -69,6 +87,7 @@ impl Report<'_> {
             "rounds": self.options.rounds,
             "seconds": self.options.seconds,
             "result": self.is_result(),
+            "others_share": others_share(self.rounds),
             "skipped": skipped.collect::<BTreeMap<_, _>>(),
             "table": self.rows.iter().map(by_row).collect::<BTreeMap<_, _>>(),
             "raw": self.rounds.iter().map(raw).collect::<Vec<_>>(),

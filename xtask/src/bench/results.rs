@@ -55,6 +55,13 @@ pub fn spread(rounds: &[Round], row: Row, column: &Column) -> Option<Spread> {
     Spread::of(rounds.iter().filter_map(value).collect())
 }
 
+/// The share of the machine that others used, over all loads of all rows.
+pub(super) fn others_share(rounds: &[Round]) -> Option<Spread> {
+    let rows = rounds.iter().flat_map(BTreeMap::values);
+    let measured = rows.flat_map(BTreeMap::values);
+    Spread::of(measured.map(|measured| measured.others_share).collect())
+}
+
 /// Where podtap's ledger did not close, in words.
 #[must_use]
 pub fn open_ledgers(rounds: &[Round]) -> Vec<String> {
@@ -94,6 +101,7 @@ mod tests {
                 closes: Some(closes),
             }),
             kernel_time: None,
+            others_share: 0.1,
         }
     }
 
