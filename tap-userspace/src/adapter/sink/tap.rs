@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    io::{Errno, writev},
+    io::{Errno, write, writev},
     ioctl::{IntegerSetter, ioctl, opcode},
 };
 use tun_tap::{Iface, Mode};
@@ -122,13 +122,16 @@ impl Sink for Tap {
     /// Refused while the interface is down or the kernel has no memory.
     fn deliver(&mut self, frame: &Frame<'_>) -> Result<Delivery, SinkError> {
         let FrameBytes { head, payload } = frame.bytes;
+        // Not through the C library, whose `write` in a process of several
+        // threads is also a place to be cancelled at, twice an atomic
+        // exchange.
         let written = if payload.is_empty() {
-            self.interface.send(head).is_ok()
+            write(self.descriptor(), head).is_ok()
         } else if frame.bytes.len() <= WHOLE_MAX_BYTES {
             self.whole.clear();
             self.whole.extend_from_slice(head);
             self.whole.extend_from_slice(payload);
-            self.interface.send(&self.whole).is_ok()
+            write(self.descriptor(), &self.whole).is_ok()
         } else {
             let parts = [IoSlice::new(head), IoSlice::new(payload)];
             writev(self.descriptor(), &parts).is_ok()
