@@ -1,6 +1,7 @@
 //! podtap's development commands, as a library: the integration tests use the
 //! cluster and the images too.
 
+pub mod bench;
 pub mod build;
 pub mod cluster;
 pub mod demo;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::cluster::{self, Cluster, Options};
-use xtask::{build, demo, fuzz, image, kernels, process, test};
+use xtask::{bench, build, demo, fuzz, image, kernels, process, test};
 
 #[derive(Parser)]
 #[command(
@@ -51,6 +51,30 @@ enum Task {
         /// How long each target is run.
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u64,
+    },
+    /// podtap beside tcpdump and beside nothing, in one table.
+    Bench {
+        /// How often all of it; a result has at least 3.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// How long each load lasts, in seconds.
+        #[arg(long, default_value_t = 3)]
+        seconds: u32,
+        /// Only these ways to tap, and untapped.
+        #[arg(long, value_delimiter = ',')]
+        rows: Vec<String>,
+        /// Only these columns.
+        #[arg(long, value_delimiter = ',')]
+        columns: Vec<String>,
+        /// Write all raw values to this file.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Measure this binary instead of building one.
+        #[arg(long, value_name = "FILE")]
+        podtap: Option<PathBuf>,
+        /// Measure this binary too, in the same rounds: was a change worth it?
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
     },
     /// A real Kubernetes on this computer.
     Cluster {
@@ -100,6 +124,23 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => drop(build::build()?),
         Task::Test { quick } => test::test(quick)?,
         Task::Demo { keep } => demo::demo(keep)?,
+        Task::Bench {
+            rounds,
+            seconds,
+            rows,
+            columns,
+            json,
+            podtap,
+            against,
+        } => bench::run(&bench::Options {
+            rounds,
+            seconds,
+            rows,
+            columns,
+            json,
+            podtap,
+            against,
+        })?,
         Task::Kernels { kernel } => return kernels::run(&kernel),
         Task::Fuzz { target, seconds } => {
             if let fuzz::Fuzzed::Skipped(why) = fuzz::fuzz(target.as_deref(), seconds)? {

@@ -34,6 +34,10 @@ use crate::{
 
 /// How long the thread sleeps at most before it looks whether it shall stop.
 const WAIT: Duration = Duration::from_millis(100);
+/// How long records gather after the ring was emptied: what a packet on its
+/// way to a sink may be late by, and how often a second the kernel side has to
+/// wake the thread at most.
+const GATHER: Duration = Duration::from_micros(500);
 /// Records between two looks at the clock and the stop switch.
 const BATCH_RECORDS: u32 = 256;
 /// How often the real-time clock is compared with the monotonic one.
@@ -230,6 +234,8 @@ impl SharedState {
 impl Worker {
     fn run(mut self) -> Finished {
         let (mut resampled, mut published) = (Instant::now(), Instant::now());
+        // When the ring was empty last.
+        let mut records_before = 0;
         loop {
             // Read before the ring: what was written before the stop is
             // drained after it.
@@ -254,6 +260,12 @@ impl Worker {
             self.retire();
             if stop {
                 break;
+            }
+            if records_before != self.outlet.counts.records {
+                // More is likely to come, and better by the batch.
+                records_before = self.outlet.counts.records;
+                self.ring.gather(GATHER);
+                continue;
             }
             if let Err(error) = self.ring.wait(WAIT) {
                 self.outlet.error.get_or_insert(error.into());

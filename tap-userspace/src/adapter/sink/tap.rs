@@ -13,20 +13,24 @@ use std::{
 };
 
 use rustix::{
-    io::{Errno, writev},
+    io::{Errno, write, writev},
     ioctl::{IntegerSetter, ioctl, opcode},
 };
 use tun_tap::{Iface, Mode};
 
 use super::{Delivery, Sink, SinkError};
-use crate::model::Frame;
+use crate::model::{Frame, FrameBytes};
 
 /// Name of a tap interface, checked as the kernel would.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapName(String);
 
 /// An open tap interface.
-pub struct Tap(Iface);
+pub struct Tap {
+    interface: Iface,
+    /// A short frame whose head and payload lay apart, put together.
+    whole: Vec<u8>,
+}
 
 /// Why a tap could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,11 @@ const MAX_NAME_BYTES: usize = 15;
 /// `TUNSETPERSIST` of include/uapi/linux/if_tun.h: `_IOW('T', 203, int)`.
 const TUNSETPERSIST: rustix::ioctl::Opcode = opcode::write::<i32>(b'T', 203);
 
+/// Frames up to this are put together for one `write`, which in this place is
+/// faster than a `writev` of two pieces (docs/performance.md). Longer ones,
+/// where the copy is most of it, are not.
+const WHOLE_MAX_BYTES: usize = 2048;
+
 impl Tap {
     /// Opens the tap of that name, making it if it is not there.
     ///
@@ -73,7 +82,10 @@ impl Tap {
     /// When the name is taken or the tun device may not be used.
     pub fn open(name: &TapName) -> Result<Self, TapError> {
         match Iface::without_packet_info(&name.0, Mode::Tap) {
-            Ok(iface) => Ok(Self(iface)),
+            Ok(interface) => Ok(Self {
+                interface,
+                whole: Vec::with_capacity(WHOLE_MAX_BYTES),
+            }),
             Err(source) => Err(match Errno::from_io_error(&source) {
                 Some(Errno::BUSY) => TapError::Busy(name.clone()),
                 Some(Errno::INVAL) => TapError::Taken(name.clone()),
@@ -95,27 +107,33 @@ impl Tap {
         let request = unsafe { IntegerSetter::<TUNSETPERSIST>::new_usize(persistent.into()) };
         // SAFETY: the request is one of the tun device's, and this is one.
         unsafe { ioctl(self.descriptor(), request) }.map_err(|error| TapError::Persist {
-            name: TapName(self.0.name().into()),
+            name: TapName(self.interface.name().into()),
             source: error.into(),
         })
     }
 
     fn descriptor(&self) -> BorrowedFd<'_> {
         // SAFETY: the interface owns the descriptor and outlives the borrow.
-        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+        unsafe { BorrowedFd::borrow_raw(self.interface.as_raw_fd()) }
     }
 }
 
 impl Sink for Tap {
     /// Refused while the interface is down or the kernel has no memory.
     fn deliver(&mut self, frame: &Frame<'_>) -> Result<Delivery, SinkError> {
-        let written = if frame.bytes.payload.is_empty() {
-            self.0.send(frame.bytes.head).is_ok()
+        let FrameBytes { head, payload } = frame.bytes;
+        // Not through the C library, whose `write` in a process of several
+        // threads is also a place to be cancelled at, twice an atomic
+        // exchange.
+        let written = if payload.is_empty() {
+            write(self.descriptor(), head).is_ok()
+        } else if frame.bytes.len() <= WHOLE_MAX_BYTES {
+            self.whole.clear();
+            self.whole.extend_from_slice(head);
+            self.whole.extend_from_slice(payload);
+            write(self.descriptor(), &self.whole).is_ok()
         } else {
-            let parts = [
-                IoSlice::new(frame.bytes.head),
-                IoSlice::new(frame.bytes.payload),
-            ];
+            let parts = [IoSlice::new(head), IoSlice::new(payload)];
             writev(self.descriptor(), &parts).is_ok()
         };
         Ok(if written {
@@ -162,7 +180,7 @@ impl fmt::Display for TapName {
 
 impl fmt::Debug for Tap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Tap").field(&self.0.name()).finish()
+        f.debug_tuple("Tap").field(&self.interface.name()).finish()
     }
 }
 
