@@ -47,8 +47,14 @@ impl<'a> Agent<'a> {
 
     /// What it says of a pod that it taps.
     pub fn target(&self, pod: &Pod) -> Result<Option<TargetStatus>> {
+        Ok(self.targets(pod)?.into_iter().next())
+    }
+
+    /// What it says of each of a pod's tapped interfaces.
+    pub fn targets(&self, pod: &Pod) -> Result<Vec<TargetStatus>> {
         let targets = self.status()?.targets;
-        Ok(targets.into_iter().find(|target| target.uid == pod.uid))
+        let is_its = |target: &TargetStatus| target.uid == pod.uid;
+        Ok(targets.into_iter().filter(is_its).collect())
     }
 
     /// Waits until a pod is tapped.

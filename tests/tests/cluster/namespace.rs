@@ -101,6 +101,20 @@ impl<'a> Namespace<'a> {
         self.cluster.kubectl(&arguments).map(drop)
     }
 
+    /// Sets an annotation of a pod, or takes it away with `NAME-`.
+    pub fn annotate_pod(&self, pod: &Pod, annotation: &str) -> Result<()> {
+        let arguments = [
+            "annotate",
+            "pod",
+            &pod.name,
+            "-n",
+            &self.name,
+            annotation,
+            "--overwrite",
+        ];
+        self.cluster.kubectl(&arguments).map(drop)
+    }
+
     /// Sets a label of a pod, or takes it away with `NAME-`.
     pub fn label_pod(&self, pod: &Pod, label: &str) -> Result<()> {
         let arguments = [

@@ -32,6 +32,13 @@ impl Client {
         Self(Process(machine.pid()))
     }
 
+    /// A pod's own.
+    pub fn of(pod: &Pod) -> Result<Self> {
+        let processes = pod.processes();
+        let process = processes.first().context("the pod has no process")?;
+        Ok(Self(*process))
+    }
+
     /// Connects to a pod's server and says nothing.
     pub fn call(self, server: &Pod) -> Result<TcpStream> {
         let address = SocketAddr::new(server.ip.parse::<IpAddr>()?, 80);
