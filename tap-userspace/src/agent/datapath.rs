@@ -25,7 +25,7 @@ use crate::{
         bpf::{Ring, RingError},
         sink::{Delivery, Sink, SinkError},
     },
-    engine::{clock::Clock, decode::decode, framer::Framer, offload::GsoTypes},
+    engine::{clock::Clock, decode::decode, framer::Framer, offload::GsoTypes, segment::Segment},
     model::{Frame, TargetId},
 };
 
@@ -273,7 +273,7 @@ impl Outlet {
         target.records += 1;
         let frames_before = target.frames;
         let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
-        self.framer.frames(&record, |bytes| {
+        self.framer.frames(&record, Segment::Wire, |bytes| {
             target.frames += 1;
             target.first_frame_ns.get_or_insert(timestamp_ns);
             target.frame_bytes += bytes.len() as u64;

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod delay;
 pub mod framer;
 pub mod headers;
+pub mod link;
 pub mod offload;
 pub mod pcapng;
 pub mod plan;
