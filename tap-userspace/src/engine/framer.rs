@@ -162,7 +162,12 @@ impl Framer {
             SkbChecksum::Final => (None, true),
             SkbChecksum::Partial { start, field } => {
                 let at = (start, field);
-                let told = Partial::told(record.data, at, headers, record.inner_network_at);
+                // No header has one in the MAC addresses, which a tag may part
+                // from the rest.
+                let is_in_header = record.link_layer == LinkLayer::Ip || field >= MACS_BYTES;
+                let told = is_in_header
+                    .then(|| Partial::told(record.data, at, headers, record.inner_network_at))
+                    .flatten();
                 (told, told.is_some())
             }
             SkbChecksum::Unknown => {
