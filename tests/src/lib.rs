@@ -9,6 +9,7 @@ mod closing_lines;
 pub mod craft;
 mod hooks;
 mod netns;
+pub mod offloads;
 mod packet_socket;
 mod podtap;
 mod residue;
