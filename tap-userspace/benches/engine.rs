@@ -14,7 +14,10 @@ use std::{hint::black_box, mem::offset_of};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use tap_common::{ABI_VERSION, CHECKSUM_PARTIAL, Direction, Known, RecordHeader};
-use tap_userspace::engine::{checksum::Sum, decode::decode, framer::Framer, offload::GsoTypes};
+use tap_userspace::{
+    engine::{checksum::Sum, decode::decode, framer::Framer, offload::GsoTypes},
+    model::Segment,
+};
 
 /// Payload of a full segment of MTU 1500 with TCP timestamps.
 const MSS_BYTES: usize = 1448;
@@ -79,7 +82,7 @@ fn partial_tcp(payload_len: usize) -> Vec<u8> {
 fn frames(framer: &mut Framer, record: &[u8]) -> usize {
     let record = decode(record, &GsoTypes::default()).expect("a record");
     let mut frames = 0;
-    framer.frames(&record, |frame| {
+    framer.frames(&record, Segment::Wire, |frame| {
         black_box(frame);
         frames += 1;
     });

@@ -6,7 +6,7 @@
 
 use tap_common::{Direction, LinkLayer};
 use tap_userspace::{
-    engine::{decode::Record, framer::Framer},
+    engine::{decode::Record, framer::Framer, offload::SkbChecksum, segment::Segment},
     model::TargetId,
 };
 
@@ -58,14 +58,14 @@ fn assert_cut(super_frame: &str, expected: [&str; 3]) {
         skb_len: u32::try_from(data.len()).expect("a short one"),
         gso_size: 4,
         gso_type: None,
-        checksum: tap_userspace::engine::offload::SkbChecksum::Unknown,
+        checksum: SkbChecksum::Unknown,
         inner_network_at: None,
         vlan: None,
         protocol: 0,
         data: &data,
     };
     let mut frames = Vec::new();
-    Framer::new().frames(&record, |frame| {
+    Framer::new().frames(&record, Segment::Wire, |frame| {
         frames.push([frame.head, frame.payload].concat());
     });
     assert_eq!(frames, expected.map(bytes));

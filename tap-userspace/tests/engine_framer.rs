@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tap_userspace::engine::decode::VlanTag;
 use tap_userspace::engine::framer::{Framer, FramerCounts};
+use tap_userspace::model::Segment;
 
 /// Bytes that are nearly a packet: some are other ones, the end may be
 /// missing, and there may be more.
@@ -50,6 +51,7 @@ fn gso_sizes() -> impl Strategy<Value = u32> {
 fn assert_accounted(counts: &FramerCounts, emitted: u64) {
     let kinds = counts.tcp
         + counts.udp
+        + counts.sctp
         + counts.icmp
         + counts.arp
         + counts.fragment
@@ -73,7 +75,7 @@ fn frame_anything(framer: &mut Framer, data: &[u8], gso_size: u32, vlan: Option<
     let mut emitted = 0;
     let mut longest = 0;
     let mut only = Vec::new();
-    framer.frames(&record(data, gso_size, vlan), |frame| {
+    framer.frames(&record(data, gso_size, vlan), Segment::Wire, |frame| {
         emitted += 1;
         longest = longest.max(frame.len());
         only = [frame.head, frame.payload].concat();
@@ -267,7 +269,8 @@ fn each_kind_passes_and_is_counted() {
         ("icmp", ip(true, 58)),
         ("other_ip", ip(false, 58)),
         ("other_ip", ip(true, 59)),
-        ("other_ip", ip(false, 132)),
+        ("sctp", ip(false, 132)),
+        ("sctp", ip(true, 132)),
         ("fragment", ip(true, 44)),
         ("tcp", ip(false, 6)),
         ("tcp", ip(true, 6)),
@@ -304,7 +307,7 @@ fn the_tag_beside_a_packet_goes_in_front_of_the_one_in_it() {
 #[test]
 fn an_unchanged_frame_is_the_records_own_bytes() {
     let (data, _) = plain_packet(true, false, 1_000).build(Field::Valid);
-    Framer::new().frames(&record(&data, 0, None), |frame| {
+    Framer::new().frames(&record(&data, 0, None), Segment::Wire, |frame| {
         assert_eq!(frame.head.as_ptr(), data.as_ptr());
         assert!(frame.payload.is_empty());
     });
@@ -315,7 +318,7 @@ fn payload_is_never_copied() {
     let (data, at) = plain_packet(true, false, 5_000).build(Field::Partial);
     let mut expected = data[at.payload..].as_ptr_range().start;
     for gso_size in [1_000, 0] {
-        Framer::new().frames(&record(&data, gso_size, None), |frame| {
+        Framer::new().frames(&record(&data, gso_size, None), Segment::Wire, |frame| {
             assert_eq!(frame.payload.as_ptr(), expected);
             expected = frame.payload.as_ptr_range().end;
         });

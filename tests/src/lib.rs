@@ -14,6 +14,7 @@ mod hooks;
 mod metadata;
 mod netns;
 mod node;
+pub mod offloads;
 mod packet_socket;
 mod podtap;
 mod residue;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Commands that the tests look with: dissectors, `tc` and `ip`.
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         command: "cc",
         package: "gcc",
@@ -32,6 +32,10 @@ const TOOLS: [Tool; 6] = [
     Tool {
         command: "capinfos",
         package: "wireshark-common",
+    },
+    Tool {
+        command: "ethtool",
+        package: "ethtool",
     },
     Tool {
         command: "ip",

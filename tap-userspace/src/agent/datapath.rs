@@ -332,7 +332,7 @@ impl Outlet {
         let target = self.counts.targets.entry(record.target_id).or_default();
         target.records += 1;
         let frames_before = target.frames;
-        let _segment = *self.segments.entry(record.target_id).or_insert_with(|| {
+        let segment = *self.segments.entry(record.target_id).or_insert_with(|| {
             let standing = shared.standing();
             standing.get(&record.target_id).copied().unwrap_or_default()
         });
@@ -342,7 +342,7 @@ impl Outlet {
             .as_mut()
             .filter(|_| shared.standing_count.load(Ordering::Acquire) > 1);
         let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
-        self.framer.frames(&record, |bytes| {
+        self.framer.frames(&record, segment, |bytes| {
             target.frames += 1;
             target.first_frame_ns.get_or_insert(timestamp_ns);
             target.frame_bytes += bytes.len() as u64;

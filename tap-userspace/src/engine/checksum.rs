@@ -3,6 +3,7 @@
 use std::ops::Add;
 
 pub mod partial;
+pub mod pseudo_header;
 
 /// Bytes that one turn of the summing loop takes.
 const STRIDE_BYTES: usize = 32;

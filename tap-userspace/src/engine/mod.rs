@@ -11,6 +11,7 @@ pub mod delay;
 pub mod duplicates;
 pub mod framer;
 pub mod headers;
+pub mod link;
 pub mod offload;
 pub mod pcapng;
 pub mod plan;

@@ -8,9 +8,11 @@ pub enum Segment {
     /// At `gso_size`, as the wire carries them.
     #[default]
     Wire,
-    /// TCP at the largest multiple of `gso_size` whose IP packet has no more
-    /// than [`JUMBO_IP_BYTES`]: fewer and larger frames for a sensor that
-    /// reads them.
+    /// TCP: at the largest multiple of `gso_size` whose IP packet, headers
+    /// included, is no longer than [`JUMBO_IP_BYTES`], and at least one
+    /// `gso_size`; in a tunnel that is the outer packet. Each frame says what
+    /// the frames of the wire said that it stands for: IP IDs go on by as
+    /// many. Datagrams of UDP stay apart.
     Jumbo,
 }
 

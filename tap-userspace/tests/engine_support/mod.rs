@@ -11,6 +11,8 @@
     clippy::indexing_slicing
 )]
 
+pub mod tunnel;
+
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,6 +20,7 @@ use tap_common::{Direction, LinkLayer};
 use tap_userspace::engine::decode::{Record, VlanTag};
 use tap_userspace::engine::framer::Framer;
 use tap_userspace::engine::offload::SkbChecksum;
+use tap_userspace::model::Segment;
 use tap_userspace::model::TargetId;
 
 pub const FIN: u16 = 0x01;
@@ -345,11 +348,16 @@ pub fn record(data: &[u8], gso_size: u32, vlan: Option<VlanTag>) -> Record<'_> {
     }
 }
 
-/// All frames of one record, and the framer that made them.
+/// All frames of one record, as on the wire, and the framer that made them.
 pub fn frames_of(record: &Record<'_>) -> (Vec<Vec<u8>>, Framer) {
+    frames_by(record, Segment::Wire)
+}
+
+/// All frames of one record, and the framer that made them.
+pub fn frames_by(record: &Record<'_>, segment: Segment) -> (Vec<Vec<u8>>, Framer) {
     let mut framer = Framer::new();
     let mut frames = Vec::new();
-    framer.frames(record, |frame| {
+    framer.frames(record, segment, |frame| {
         let mut bytes = frame.head.to_vec();
         bytes.extend(frame.payload);
         assert_eq!(bytes.len(), frame.len());

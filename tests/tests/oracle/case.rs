@@ -1,20 +1,27 @@
 //! One skb: its bytes, and what the kernel is told about it.
 //!
 //! # What is not generated
-//! Where the record does not yet say what the sk_buff says, podtap goes by
-//! value, and a sender can lie to it. Left out, since podtap's answer is known
+//! Where the record does not say what the sk_buff says, podtap goes by value,
+//! and a sender can lie to it. Left out there, since podtap's answer is known
 //! to be another one than the kernel's:
 //! - an ordinary packet that is said to be partial with another value in its
 //!   field than the pseudo-header's sum, or with a route that hides the final
 //!   destination (IPv4 source routes, IPv6 routing headers of unknown types),
-//!   or with padding that is not zero: the kernel sums that too;
+//!   or with padding that is not zero: the kernel sums that too
+//!   ([`Kind::PartialAnyhow`]);
+//! - a corrupt packet that looks partial ([`Kind::CorruptByChance`]);
 //! - a super-frame that is not said to be partial: the kernel makes its sums
-//!   anew;
-//! - a super-frame that accurate ECN sent, or whose IP ID is fixed;
+//!   anew ([`Kind::TcpSuperFrameNotPartial`]).
+//!
+//! Left out everywhere:
+//! - a super-frame that accurate ECN sent, or whose IP ID is fixed: the header
+//!   of a packet socket cannot say so;
 //! - a super-frame that is no longer than one packet: the kernel drops it, and
 //!   podtap delivers the packet;
 //! - a super-frame whose IP header says that it is a fragment: the kernel cuts
 //!   it all the same, and podtap counts it `unsegmentable`.
+
+use tap_common::Metadata;
 
 use crate::{
     kind::Kind,
@@ -38,10 +45,13 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn any(random: &mut Random) -> Self {
-        let kind = Kind::any(random);
+    /// One of those that podtap knows enough of, when it asks this way.
+    pub(crate) fn any(random: &mut Random, metadata: Metadata) -> Self {
+        let kind = Kind::any(random, metadata);
         match kind {
-            Kind::TcpSuperFrame | Kind::UdpSuperFrame => super_frame(random, kind),
+            Kind::TcpSuperFrame | Kind::UdpSuperFrame | Kind::TcpSuperFrameNotPartial => {
+                super_frame(random, kind)
+            }
             Kind::Noise => Self::said_nothing(kind, noise(random)),
             _ => ordinary(random, kind),
         }

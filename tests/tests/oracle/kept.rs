@@ -1,6 +1,8 @@
 //! Cases that once came out otherwise than the kernel's. Their frames are also
 //! in `tap-userspace/tests/engine_cases.rs`, for machines without root.
 
+use tap_common::Metadata;
+
 use crate::{
     packet::{Field, Ip, Packet, Transport},
     stage::{Stage, Way},
@@ -33,7 +35,7 @@ fn assert_same(packet: &Packet, field: Field) {
         csum_start: at.transport as u16,
         csum_offset: at.checksum as u16,
     };
-    let mut stage = Stage::any_length(Way::Direct);
+    let mut stage = Stage::any_length(Way::Direct, Metadata::Kfuncs);
     let both = stage.send(header, &frame).expect("to send");
     stage.finish();
     assert_eq!(both.kernels.len(), 3, "{both:02x?}");

@@ -13,12 +13,13 @@ mod case;
 mod collector;
 mod difference;
 mod fields;
+mod fixed;
+mod fragment_list;
 mod kept;
 mod kind;
 mod machine;
 mod marker;
 mod noise;
-mod offloads;
 mod ordinary;
 mod packet;
 mod parts;
@@ -33,18 +34,44 @@ mod sum;
 mod super_frame;
 mod tap;
 mod vnet;
+mod vxlan;
 mod wire;
 
 use stage::Way;
+use tap_common::Metadata;
 
 #[test]
 #[ignore = "needs root"]
-fn root_sent_skbs_become_the_kernels_frames() {
-    run::run(Way::Direct);
+fn root_sent_skbs_become_the_kernels_frames_by_kfuncs() {
+    run::run(Way::Direct, Metadata::Kfuncs);
 }
 
 #[test]
 #[ignore = "needs root"]
-fn root_bridged_skbs_become_the_kernels_frames() {
-    run::run(Way::Bridged);
+fn root_sent_skbs_become_the_kernels_frames_by_probe_reads() {
+    run::run(Way::Direct, Metadata::ProbeReads);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_sent_skbs_become_the_kernels_frames_by_helpers() {
+    run::run(Way::Direct, Metadata::Helpers);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_bridged_skbs_become_the_kernels_frames_by_kfuncs() {
+    run::run(Way::Bridged, Metadata::Kfuncs);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_bridged_skbs_become_the_kernels_frames_by_probe_reads() {
+    run::run(Way::Bridged, Metadata::ProbeReads);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_bridged_skbs_become_the_kernels_frames_by_helpers() {
+    run::run(Way::Bridged, Metadata::Helpers);
 }

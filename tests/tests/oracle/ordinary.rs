@@ -7,7 +7,7 @@ use crate::{
     packet::{Field, Packet, Transport},
     parts,
     random::Random,
-    route::make_fragment,
+    route::{any_route, make_fragment},
     vnet::VnetHeader,
 };
 
@@ -19,6 +19,9 @@ pub(crate) fn ordinary(random: &mut Random, kind: Kind) -> Case {
         _ => random.pick(&[parts::tcp, parts::udp])(random),
     };
     let mut packet = parts::packet(random, transport);
+    if kind == Kind::PartialAnyhow {
+        any_route(&mut packet, random);
+    }
     if kind == Kind::Without {
         packet.ip = parts::ipv4(random);
         packet.final_destination = None;
@@ -40,6 +43,9 @@ pub(crate) fn ordinary(random: &mut Random, kind: Kind) -> Case {
     let (pseudo, all) = packet.sums();
     let field = match kind {
         Kind::Partial => Field::Partial,
+        Kind::PartialAnyhow => Field::Value(random.pick16(&[0, 0xffff, pseudo, !pseudo])),
+        // Wrong, unless it is right by chance as well.
+        Kind::CorruptByChance => Field::Partial,
         Kind::Without => Field::Value(0),
         // A partial one is another kind.
         Kind::Corrupt => match random.pick16(&[0, 0xffff, !all ^ 1, !pseudo, all]) {
@@ -59,7 +65,20 @@ pub(crate) fn ordinary(random: &mut Random, kind: Kind) -> Case {
             _ => {}
         }
     }
-    let (frame, at) = packet.build(field);
+    let (frame, mut at) = packet.build(field);
+    if kind == Kind::PartialAnyhow && random.once_in(2) && frame.len() > at.transport + 8 {
+        // Anywhere in the packet, at any distance.
+        at.transport = random.between(at.transport, frame.len() - 2);
+        at.checksum = random.between(0, (frame.len() - 2 - at.transport).min(100));
+    }
+    if kind == Kind::PartialAnyhow {
+        let header = partial(at, VnetHeader::default());
+        return Case {
+            kind,
+            header,
+            frame,
+        };
+    }
     if kind == Kind::Partial {
         let header = partial(at, VnetHeader::default());
         return Case {

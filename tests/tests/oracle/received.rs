@@ -8,21 +8,23 @@
 use std::{net::IpAddr, net::UdpSocket};
 
 use nix::sys::socket::{setsockopt, sockopt};
-use tap_common::Direction;
+use tap_common::{Direction, Metadata};
 use tap_userspace::engine::framer::FramerCounts;
-use tests::Veth;
+use tests::{
+    Veth,
+    offloads::{self, Feature},
+};
 
 use crate::{
     collector::Collector,
     fields,
     machine::{dropped, stay_on_one_processor},
     marker::Marker,
-    offloads::{self, Feature},
     random::Random,
     run::seed,
     sockets,
     stage::Both,
-    tap::Tap,
+    tap::{RUNGS, Tap},
     vnet::{VnetHeader, VnetSocket},
     wire::{Passing, read_until},
 };
@@ -74,10 +76,22 @@ fn udp(veth: &Veth, (from, to): (IpAddr, IpAddr), random: &mut Random) {
     sockets::udp(&veth.peer, from, to, random);
 }
 
-/// Panics unless what podtap delivers is what was on the cable.
+/// Panics unless what podtap delivers is what was on the cable, however it asks.
 fn compare(send: impl Fn(&Veth, &mut Random)) -> FramerCounts {
+    let mut counts = FramerCounts::default();
+    for metadata in RUNGS {
+        counts = compare_on(Veth::new(), metadata, &send);
+    }
+    counts
+}
+
+/// The same on a cable that is there, asking one way.
+pub(crate) fn compare_on(
+    veth: Veth,
+    metadata: Metadata,
+    send: impl Fn(&Veth, &mut Random),
+) -> FramerCounts {
     let seed = seed();
-    let veth = Veth::new();
     let put_together = || offloads::set("eth0", Feature::Gro, true);
     veth.pod.netns.inside(put_together).expect("GRO");
     let sender = veth.peer.netns.inside(|| {
@@ -86,7 +100,7 @@ fn compare(send: impl Fn(&Veth, &mut Random)) -> FramerCounts {
     });
     let sender = sender.expect("a device without offloads");
     let frames = Collector::new(Direction::In);
-    let tap = Tap::start(&veth.pod, &frames);
+    let tap = Tap::start(&veth.pod, &frames, metadata);
     let wire = veth.peer.packet_socket();
     stay_on_one_processor();
     let gather = |marker| {
@@ -113,14 +127,14 @@ fn compare(send: impl Fn(&Veth, &mut Random)) -> FramerCounts {
     };
     let counts = tap.finish();
     eprintln!(
-        "SEED={seed}: {} frames, attempt {attempt}; {counts:?}",
+        "SEED={seed}, {metadata:?}: {} frames, attempt {attempt}; {counts:?}",
         both.ours.len()
     );
     for frame in both.ours.iter_mut().chain(&mut both.kernels) {
         fields::one_zero(frame);
     }
     if let Some(difference) = both.difference() {
-        panic!("SEED={seed}: {difference}");
+        panic!("SEED={seed}, {metadata:?}: {difference}");
     }
     counts
 }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tap_common::Metadata;
 use tap_userspace::engine::framer::FramerCounts;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     run::seed,
     sockets,
     stage::{Both, Stage},
+    tap::RUNGS,
 };
 
 /// How often is tried to send without the receiver's backlog overflowing.
@@ -46,28 +48,37 @@ fn root_udp_gso_over_ipv6_becomes_the_kernels_frames() {
 }
 
 fn tcp(version: Version) {
-    let counts = compare(|stage, random| {
-        let veth = stage.veth();
-        let (_, to) = version.addresses(stage);
-        sockets::tcp(&veth.pod, &veth.peer, to, random);
-    });
-    assert!(counts.super_frames > 50, "{counts:?}");
+    for metadata in RUNGS {
+        let stage = Stage::for_sockets(metadata);
+        let counts = compare(stage, metadata, |stage, random| {
+            let veth = stage.veth();
+            let (_, to) = version.addresses(stage);
+            sockets::tcp(&veth.pod, &veth.peer, to, random);
+        });
+        assert!(counts.super_frames > 50, "{counts:?}");
+    }
 }
 
 fn udp(version: Version) {
-    let counts = compare(|stage, random| {
-        let (from, to) = version.addresses(stage);
-        // Discard (RFC 863): nobody is there.
-        let to = SocketAddr::new(to, 9);
-        sockets::udp(&stage.veth().pod, from, to, random);
-    });
-    assert!(counts.super_frames > 100, "{counts:?}");
+    for metadata in RUNGS {
+        let stage = Stage::for_sockets(metadata);
+        let counts = compare(stage, metadata, |stage, random| {
+            let (from, to) = version.addresses(stage);
+            // Discard (RFC 863): nobody is there.
+            let to = SocketAddr::new(to, 9);
+            sockets::udp(&stage.veth().pod, from, to, random);
+        });
+        assert!(counts.super_frames > 100, "{counts:?}");
+    }
 }
 
 /// Panics unless both lists of frames are the same.
-fn compare(send: impl Fn(&Stage, &mut Random)) -> FramerCounts {
+pub(crate) fn compare(
+    mut stage: Stage,
+    metadata: Metadata,
+    send: impl Fn(&Stage, &mut Random),
+) -> FramerCounts {
     let seed = seed();
-    let mut stage = Stage::for_sockets();
     let mut random = Random::of_case(seed, 0);
     let mut attempts = 0;
     let both = loop {
@@ -80,11 +91,11 @@ fn compare(send: impl Fn(&Stage, &mut Random)) -> FramerCounts {
     };
     let counts = stage.finish();
     eprintln!(
-        "SEED={seed}: {} frames, attempt {attempts}; {counts:?}",
+        "SEED={seed}, {metadata:?}: {} frames, attempt {attempts}; {counts:?}",
         both.ours.len()
     );
     if let Some(difference) = both.difference() {
-        panic!("SEED={seed}: {difference}");
+        panic!("SEED={seed}, {metadata:?}: {difference}");
     }
     counts
 }

@@ -6,16 +6,15 @@
 //! cannot; and a packet socket at the other end of the cable reads what was
 //! put on it.
 
-use tap_common::Direction;
+use tap_common::{Direction, Metadata};
 use tap_userspace::{adapter::link::Links, engine::framer::FramerCounts};
-use tests::{PacketSocket, Veth};
+use tests::{PacketSocket, Veth, offloads};
 
 use crate::{
     bridge::bridge,
     collector::Collector,
     machine::{dropped, stay_on_one_processor},
     marker::Marker,
-    offloads,
     tap::Tap,
     vnet::{VnetHeader, VnetSocket},
     wire::{Passing, read_until},
@@ -56,7 +55,7 @@ pub(crate) struct Both {
 impl Stage {
     /// For skbs of any length, by that way. The calling thread stays on one
     /// processor from then on: two processors' backlogs have no order.
-    pub(crate) fn any_length(way: Way) -> Self {
+    pub(crate) fn any_length(way: Way, metadata: Metadata) -> Self {
         let veth = Veth::ipv4_only();
         veth.peer.netns.run(&format!("ip link set eth0 mtu {MTU}"));
         veth.pod.netns.run(&format!("ip link set eth0 mtu {MTU}"));
@@ -67,20 +66,20 @@ impl Stage {
                 "in0"
             }
         };
-        Self::new(veth, interface)
+        Self::new(veth, interface, metadata)
     }
 
     /// For what real sockets send, with an Ethernet's MTU.
-    pub(crate) fn for_sockets() -> Self {
-        Self::new(Veth::new(), "eth0")
+    pub(crate) fn for_sockets(metadata: Metadata) -> Self {
+        Self::new(Veth::new(), "eth0", metadata)
     }
 
-    fn new(veth: Veth, interface: &str) -> Self {
+    fn new(veth: Veth, interface: &str, metadata: Metadata) -> Self {
         let pod = &veth.pod.netns;
         pod.inside(|| offloads::none_for_sending("eth0"))
             .expect("a device without offloads");
         let frames = Collector::new(Direction::Out);
-        let tap = Tap::start(&veth.pod, &frames);
+        let tap = Tap::start(&veth.pod, &frames, metadata);
         let sender = pod
             .inside(|| {
                 let link = Links::open().and_then(|links| links.by_name(interface));

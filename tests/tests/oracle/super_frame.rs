@@ -18,7 +18,7 @@ const MOST_DATAGRAMS: usize = 128;
 
 /// A super-frame of TCP or UDP.
 pub(crate) fn super_frame(random: &mut Random, kind: Kind) -> Case {
-    let is_tcp = kind == Kind::TcpSuperFrame;
+    let is_tcp = kind != Kind::UdpSuperFrame;
     let transport = if is_tcp {
         parts::tcp(random)
     } else {
@@ -61,6 +61,9 @@ pub(crate) fn super_frame(random: &mut Random, kind: Kind) -> Case {
         // Cut by the difference in length, what was wrong stays wrong.
         field = Field::Value(random.pick16(&[0, 1, 0xffff]));
     }
+    if kind == Kind::TcpSuperFrameNotPartial {
+        field = Field::Value(random.word16());
+    }
     let (frame, at) = packet.build(field);
     let exact = at.payload as u16;
     let gso = match (is_tcp, packet.is_v4(), random.once_in(2)) {
@@ -70,9 +73,24 @@ pub(crate) fn super_frame(random: &mut Random, kind: Kind) -> Case {
         (true, false, true) => Gso::TcpV6Ecn,
         (false, ..) => Gso::UdpL4,
     };
+    let gso_size = gso_size as u16;
+    if kind == Kind::TcpSuperFrameNotPartial {
+        // The kernel looks for the header itself, where all of it is at hand.
+        let header = VnetHeader {
+            gso,
+            gso_size,
+            hdr_len: exact,
+            ..VnetHeader::default()
+        };
+        return Case {
+            kind,
+            header,
+            frame,
+        };
+    }
     let header = VnetHeader {
         gso,
-        gso_size: gso_size as u16,
+        gso_size,
         hdr_len: random.pick(&[
             0,
             exact,

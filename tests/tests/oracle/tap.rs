@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use tap_common::{Direction, Verdict};
+use tap_common::{Direction, Metadata, Verdict};
 use tap_userspace::{
     adapter::{
-        bpf::{Heartbeat, Hook, KernelLog, Shared},
+        bpf::{Heartbeat, Hook, KernelLog, MetadataWay, Shared, SharedOptions},
         netns::Netns,
     },
     agent::{
@@ -22,6 +22,9 @@ use crate::collector::Collector;
 /// Room for all that is on its way at once.
 const RING_BYTES: NonZeroU32 = NonZeroU32::new(1 << 25).expect("not 0");
 
+/// Each way to know an skb. This kernel has them all.
+pub(crate) const RUNGS: [Metadata; 3] = [Metadata::Kfuncs, Metadata::ProbeReads, Metadata::Helpers];
+
 /// A running tap of an end's `eth0`.
 #[derive(Debug)]
 pub(crate) struct Tap {
@@ -33,8 +36,12 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    pub(crate) fn start(end: &VethEnd, frames: &Collector) -> Self {
-        let kernel = Shared::open(RING_BYTES).expect("the kernel side");
+    pub(crate) fn start(end: &VethEnd, frames: &Collector, metadata: Metadata) -> Self {
+        let options = SharedOptions {
+            ring_bytes: RING_BYTES,
+            metadata: MetadataWay::Only(metadata),
+        };
+        let kernel = Shared::open(options).expect("the kernel side");
         let datapath = Datapath::start(
             kernel.ring,
             DatapathOptions {

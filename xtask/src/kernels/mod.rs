@@ -30,7 +30,18 @@ use budget::Budget;
 use report::Report;
 
 /// The modules of Debian's cloud kernels that the checks need.
-const MODULES: [&str; 4] = ["veth", "8021q", "sch_ingress", "cls_bpf"];
+const MODULES: [&str; 10] = [
+    "veth",
+    "8021q",
+    "sch_ingress",
+    "cls_bpf",
+    "ip_gre",
+    "ipip",
+    "sit",
+    "ip6_tunnel",
+    "geneve",
+    "sctp",
+];
 
 /// One rung of the ladder.
 #[derive(Clone, Copy, Debug)]

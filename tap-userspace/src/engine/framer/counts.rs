@@ -4,7 +4,8 @@ use crate::engine::headers::Kind;
 
 /// Counts since the framer was made.
 ///
-/// Each record is in exactly one of the kinds, `malformed_passed`,
+/// A tunnel is of the kind of its outer packet. Each record is in exactly one
+/// of the kinds, `malformed_passed`,
 /// `malformed_left_out`, `truncated` and `unsegmentable`; each frame comes
 /// from exactly one record:
 /// `frames == records - left_out() - super_frames + segments`.
@@ -18,6 +19,11 @@ pub struct FramerCounts {
     pub super_frames: u64,
     /// Frames that they were cut into.
     pub segments: u64,
+    /// Super-frames in a tunnel that have been cut.
+    pub tunnel: u64,
+    /// Super-frames that have been cut where receiving most likely put them
+    /// together: their true boundaries are lost.
+    pub inferred: u64,
     /// Ordinary packets whose partial checksum has been completed.
     pub checksums_completed: u64,
     /// Records whose VLAN tag has been put back.
@@ -26,6 +32,8 @@ pub struct FramerCounts {
     pub tcp: u64,
     /// Records of UDP.
     pub udp: u64,
+    /// Records of SCTP.
+    pub sctp: u64,
     /// Records of ICMP and ICMPv6.
     pub icmp: u64,
     /// Records of ARP.
@@ -36,8 +44,9 @@ pub struct FramerCounts {
     pub other_ip: u64,
     /// Records that are neither IP nor ARP.
     pub non_ip: u64,
-    /// Ordinary packets whose headers contradict themselves: emitted as they
-    /// are.
+    /// Ordinary packets whose headers contradict themselves, or whose checksum
+    /// would lie outside of them: emitted as they are, but for a checksum that
+    /// the kernel says is partial.
     pub malformed_passed: u64,
     /// Records shorter than an Ethernet header, and super-frames whose headers
     /// contradict themselves: not emitted.
@@ -57,16 +66,19 @@ impl FramerCounts {
 
     /// Every count with its name in metrics and in `podtap status`.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 17] {
+    pub fn named(&self) -> [(&'static str, u64); 20] {
         [
             ("records", self.records),
             ("frames", self.frames),
             ("super_frames", self.super_frames),
             ("segments", self.segments),
+            ("tunnel", self.tunnel),
+            ("inferred", self.inferred),
             ("checksums_completed", self.checksums_completed),
             ("vlan_put_back", self.vlan_put_back),
             ("tcp", self.tcp),
             ("udp", self.udp),
+            ("sctp", self.sctp),
             ("icmp", self.icmp),
             ("arp", self.arp),
             ("fragment", self.fragment),
@@ -84,6 +96,7 @@ impl FramerCounts {
         let count = match kind {
             Kind::Tcp => &mut self.tcp,
             Kind::Udp => &mut self.udp,
+            Kind::Sctp => &mut self.sctp,
             Kind::Icmp => &mut self.icmp,
             Kind::Arp => &mut self.arp,
             Kind::Fragment => &mut self.fragment,

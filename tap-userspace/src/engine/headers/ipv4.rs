@@ -15,7 +15,7 @@ pub(super) fn parse(frame: &[u8], at: usize, extent: Extent) -> Result<Headers, 
         return Err(Malformed);
     };
     let header = usize::from(version_ihl & 0x0f) * size_of::<u32>();
-    let room = frame.len() - at;
+    let room = frame.len().saturating_sub(at);
     let length = match extent {
         Extent::Header => usize::from(field::read_u16(fixed, LENGTH_FIELD).ok_or(Malformed)?),
         Extent::Frame => room,
@@ -29,9 +29,9 @@ pub(super) fn parse(frame: &[u8], at: usize, extent: Extent) -> Result<Headers, 
     let packet = IpPacket {
         ip: Ip::V4,
         ip_at: at,
-        transport_at: at + header,
+        payload_at: at + header,
         end: at + length,
+        protocol: *fixed.get(9).ok_or(Malformed)?,
     };
-    let protocol = *fixed.get(9).ok_or(Malformed)?;
-    transport(frame, packet, protocol, extent)
+    transport(frame, packet, extent)
 }

@@ -4,12 +4,10 @@
 //! options headers (net/ipv6/ip6_offload.c `ipv6_gso_pull_exthdrs`); a packet
 //! with any other is "other IP".
 
-use super::{Extent, Headers, Ip, IpPacket, Ipv6, Kind, Malformed, field, transport};
+use super::{Extent, Headers, IPV6_BYTES, Ip, IpPacket, Ipv6, Kind, Malformed, field, transport};
 
 /// Offset of the payload's length.
 pub(super) const LENGTH_FIELD: usize = 4;
-/// Bytes of the fixed header.
-pub(super) const HEADER_BYTES: usize = 40;
 /// Unit of an extension header's length field, which does not count the first.
 const EXTENSION_UNIT_BYTES: usize = 8;
 /// Bytes of an address.
@@ -21,11 +19,11 @@ const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
 pub(super) fn parse(frame: &[u8], at: usize, extent: Extent) -> Result<Headers, Malformed> {
-    let fixed = field::bytes(frame, at, HEADER_BYTES).ok_or(Malformed)?;
+    let fixed = field::bytes(frame, at, IPV6_BYTES).ok_or(Malformed)?;
     let [version, ..] = *fixed else {
         return Err(Malformed);
     };
-    let mut next = at + HEADER_BYTES;
+    let mut next = at + IPV6_BYTES;
     let end = match extent {
         Extent::Header => {
             next + usize::from(field::read_u16(fixed, LENGTH_FIELD).ok_or(Malformed)?)
@@ -68,10 +66,11 @@ pub(super) fn parse(frame: &[u8], at: usize, extent: Extent) -> Result<Headers, 
     let packet = IpPacket {
         ip: Ip::V6(ip),
         ip_at: at,
-        transport_at: next,
+        payload_at: next,
         end,
+        protocol,
     };
-    transport(frame, packet, protocol, extent)
+    transport(frame, packet, extent)
 }
 
 /// Where a routing header says that the packet goes in the end.

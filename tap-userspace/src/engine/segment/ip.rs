@@ -2,7 +2,7 @@
 
 use super::{low_u16, without};
 use crate::engine::checksum::Sum;
-use crate::engine::headers::{Ip, Transport, field};
+use crate::engine::headers::{Ip, field};
 
 /// Offsets in an IPv4 header of its length, identification and checksum.
 const IPV4_LENGTH: usize = 2;
@@ -11,6 +11,17 @@ const IPV4_CHECKSUM: usize = 10;
 /// Offset in an IPv6 header of its payload length.
 const IPV6_LENGTH: usize = 4;
 
+/// Where an IP header is in a template.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IpAt {
+    pub(super) ip: Ip,
+    pub(super) at: usize,
+    /// The header that follows it.
+    pub(super) next_at: usize,
+    /// The end of the template: of all headers.
+    pub(super) payload_at: usize,
+}
+
 /// Writes the fields of an IP header that differ from frame to frame.
 pub(super) struct IpHeader {
     v4: bool,
@@ -18,22 +29,20 @@ pub(super) struct IpHeader {
     /// Bytes that the length field counts before the payload.
     headers_len: usize,
     id: u16,
+    has_fixed_id: bool,
     /// The IPv4 header without length, identification and checksum.
     constant: Sum,
 }
 
 impl IpHeader {
-    pub(super) fn new(template: &[u8], transport: &Transport, moved: usize) -> Self {
-        let at = transport.ip_at + moved;
-        let v4 = transport.ip == Ip::V4;
-        let header = template
-            .get(at..transport.transport_at + moved)
-            .unwrap_or_default();
+    pub(super) fn new(template: &[u8], at: IpAt, has_fixed_id: bool) -> Self {
+        let header = template.get(at.at..at.next_at).unwrap_or_default();
         Self {
-            v4,
-            at,
-            headers_len: transport.counted_headers_len(),
+            v4: at.ip == Ip::V4,
+            at: at.at,
+            headers_len: at.payload_at - at.ip.counted_from(at.at),
             id: field::read_u16(header, IPV4_ID).unwrap_or(0),
+            has_fixed_id,
             constant: without(header, &[IPV4_LENGTH, IPV4_ID, IPV4_CHECKSUM]),
         }
     }
@@ -52,9 +61,11 @@ impl IpHeader {
         }
     }
 
-    /// Goes on to the next frame: the identification counts up, and wraps
-    /// (`inet_gso_segment`).
-    pub(super) fn next(&mut self) {
-        self.id = self.id.wrapping_add(1);
+    /// Goes on behind a frame that stands for this many of the wire: the
+    /// identification counts up, and wraps (`inet_gso_segment`).
+    pub(super) fn advance(&mut self, wire_frames: u16) {
+        if !self.has_fixed_id {
+            self.id = self.id.wrapping_add(wire_frames);
+        }
     }
 }

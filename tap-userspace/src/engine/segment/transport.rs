@@ -10,7 +10,7 @@ use crate::engine::headers::{Protocol, Transport, field};
 const TCP_SEQUENCE: usize = 4;
 const TCP_FLAGS: usize = 12;
 /// Offset in a UDP header of its length.
-const UDP_LENGTH: usize = 4;
+pub(super) const UDP_LENGTH: usize = 4;
 
 const TCP_FIN: u16 = 0x01;
 const TCP_PSH: u16 = 0x08;
@@ -26,20 +26,23 @@ pub(super) struct TransportHeader {
     /// Data offset and flags, as the super-frame has them (TCP).
     flags: u16,
     first: bool,
+    keeps_cwr: bool,
     /// The header without the fields that differ, and the pseudo-header
     /// without its length.
     constant: Sum,
 }
 
 impl TransportHeader {
+    /// `transport` is where it is in the template. `anew` is the sum of the
+    /// pseudo-header without its length, where the field does not hold it.
     pub(super) fn new(
         template: &[u8],
         transport: &Transport,
-        moved: usize,
-        payload_len: usize,
+        anew: Option<Sum>,
+        keeps_cwr: bool,
     ) -> Self {
-        let at = transport.transport_at + moved;
-        let header_len = transport.payload_at - transport.transport_at;
+        let at = transport.transport_at;
+        let header_len = transport.payload_at - at;
         let header = template.get(at..).unwrap_or_default();
         // The field holds the pseudo-header's sum with the old length. Taking
         // that length out leaves whatever was wrong with it.
@@ -51,7 +54,7 @@ impl TransportHeader {
                     &[TCP_SEQUENCE, TCP_SEQUENCE + 2, TCP_FLAGS, TCP_FIELD],
                 ),
                 field::read_u16(header, TCP_FIELD),
-                u32::try_from(header_len + payload_len).unwrap_or(u32::MAX),
+                u32::try_from(transport.end - at).unwrap_or(u32::MAX),
             ),
             // `__udp_gso_segment` takes the header's own length.
             Protocol::Udp => (
@@ -60,7 +63,7 @@ impl TransportHeader {
                 u32::from(field::read_u16(header, UDP_LENGTH).unwrap_or(0)),
             ),
         };
-        let field = field.unwrap_or(0);
+        let by_difference = || Sum::of_u16(field.unwrap_or(0)) + Sum::of_u32(!old_length);
         Self {
             protocol: transport.protocol,
             at,
@@ -68,28 +71,35 @@ impl TransportHeader {
             sequence: field::read_u32(header, TCP_SEQUENCE).unwrap_or(0),
             flags: field::read_u16(header, TCP_FLAGS).unwrap_or(0),
             first: true,
-            constant: constant + Sum::of_u16(field) + Sum::of_u32(!old_length),
+            keeps_cwr,
+            constant: constant + anew.unwrap_or_else(by_difference),
         }
     }
 
-    /// Writes them for the next frame, which carries `part`.
-    pub(super) fn write(&mut self, template: &mut [u8], part: &[u8], last: bool) {
-        let length = low_u16(self.header_len + part.len());
-        let sum = self.constant + Sum::of_u16(length) + Sum::of(part);
+    /// Writes them for the next frame, whose payload has this length and sum.
+    pub(super) fn write(
+        &mut self,
+        template: &mut [u8],
+        payload_len: usize,
+        payload: Sum,
+        last: bool,
+    ) {
+        let length = low_u16(self.header_len + payload_len);
+        let sum = self.constant + Sum::of_u16(length) + payload;
         match self.protocol {
             Protocol::Tcp => {
                 let mut flags = self.flags;
                 if !last {
                     flags &= !(TCP_FIN | TCP_PSH);
                 }
-                if !self.first {
+                if !self.first && !self.keeps_cwr {
                     flags &= !TCP_CWR;
                 }
                 let sum = sum + Sum::of_u32(self.sequence) + Sum::of_u16(flags);
                 field::write_u32(template, self.at + TCP_SEQUENCE, self.sequence);
                 field::write_u16(template, self.at + TCP_FLAGS, flags);
                 field::write_u16(template, self.at + TCP_FIELD, sum.checksum());
-                let sent = u32::try_from(part.len()).unwrap_or(u32::MAX);
+                let sent = u32::try_from(payload_len).unwrap_or(u32::MAX);
                 self.sequence = self.sequence.wrapping_add(sent);
             }
             Protocol::Udp => {

@@ -7,7 +7,9 @@ mod dormant;
 mod load;
 mod metadata;
 mod ring_full;
+mod sctp;
 mod tcp;
+mod tunnel;
 mod two_taps;
 mod vlan;
 
@@ -53,5 +55,13 @@ pub(crate) fn all() -> Vec<(String, Check)> {
         add("detach", detach::check);
         add("a foreign qdisc stays", detach::foreign_qdisc);
     }
+    let mut add = |name: &str, check: Box<dyn FnOnce() -> String + Send>| {
+        all.push((name.into(), Box::new(move || Ok(check()))));
+    };
+    for (name, tunnel) in tunnel::Tunnel::ALL {
+        add(&format!("TCP in {name}"), Box::new(move || tunnel.check()));
+    }
+    add("SCTP over IPv4", Box::new(sctp::over_ipv4));
+    add("SCTP over IPv6", Box::new(sctp::over_ipv6));
     all
 }

@@ -7,7 +7,7 @@ use nix::libc;
 /// One of ethtool's features, by its command of linux/ethtool.h that sets it.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
-pub(crate) enum Feature {
+pub enum Feature {
     /// Completing checksums.
     Checksum = 0x17,
     /// Sending skbs that lie in pieces.
@@ -40,7 +40,10 @@ struct Value {
 
 /// Leaves all work on sent packets to the kernel, in the calling thread's
 /// namespace; VLAN tags go into the frame too.
-pub(crate) fn none_for_sending(interface: &str) -> io::Result<()> {
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn none_for_sending(interface: &str) -> io::Result<()> {
     for feature in SENDING {
         set(interface, feature, false)?;
     }
@@ -49,7 +52,10 @@ pub(crate) fn none_for_sending(interface: &str) -> io::Result<()> {
 }
 
 /// Switches one feature, in the calling thread's namespace.
-pub(crate) fn set(interface: &str, feature: Feature, on: bool) -> io::Result<()> {
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn set(interface: &str, feature: Feature, on: bool) -> io::Result<()> {
     ethtool(interface, feature as u32, u32::from(on))
 }
 
