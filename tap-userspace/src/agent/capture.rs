@@ -48,6 +48,10 @@ pub struct Summary {
     pub statistics: TargetStatistics,
     /// Records out of the ring.
     pub records: u64,
+    /// Records of those that could not be read.
+    pub undecodable: u64,
+    /// Super-frames whose boundaries were inferred.
+    pub inferred: u64,
     /// What ended it early, if anything did.
     pub error: Option<DatapathError>,
     /// What kept the sinks from ending well.
@@ -137,6 +141,8 @@ pub async fn capture(
     Ok(Summary {
         statistics,
         records: counts.records,
+        undecodable: finished.counts.undecodable,
+        inferred: finished.counts.framer.inferred,
         error: finished.error,
         finish_error,
     })
@@ -193,6 +199,8 @@ impl fmt::Display for Summary {
         }
         write!(f, "; {} frames made", statistics.frames)?;
         for (count, name) in [
+            (self.undecodable, "records that could not be read"),
+            (self.inferred, "super-frames cut at inferred lengths"),
             (statistics.left_out, "skbs left out"),
             (statistics.surplus, "frames not wanted any more"),
         ] {

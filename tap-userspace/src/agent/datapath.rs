@@ -324,9 +324,19 @@ impl Worker {
 impl Outlet {
     fn take(&mut self, bytes: &[u8], shared: &SharedState) {
         self.counts.records += 1;
-        let Ok(record) = decode(bytes, &self.gso_types) else {
-            self.counts.undecodable += 1;
-            return;
+        let record = match decode(bytes, &self.gso_types) {
+            Ok(record) => record,
+            Err(error) => {
+                // Once: the next ones are likely to be alike.
+                if self.counts.undecodable == 0 {
+                    tracing::error!(
+                        %error,
+                        "a record that cannot be read: is this the podtap that loaded the programs?"
+                    );
+                }
+                self.counts.undecodable += 1;
+                return;
+            }
         };
         let timestamp_ns = self.clock.realtime_ns(record.timestamp_ns);
         let target = self.counts.targets.entry(record.target_id).or_default();
