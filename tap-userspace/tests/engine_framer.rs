@@ -14,9 +14,11 @@ use engine_support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use tap_common::LinkLayer;
 use tap_userspace::engine::decode::VlanTag;
 use tap_userspace::engine::framer::{Framer, FramerCounts};
-use tap_userspace::model::Segment;
+use tap_userspace::engine::offload::{GsoType, SkbChecksum};
+use tap_userspace::engine::segment::Segment;
 
 /// Bytes that are nearly a packet: some are other ones, the end may be
 /// missing, and there may be more.
@@ -122,6 +124,82 @@ proptest! {
             frame_anything(&mut framer, data, *gso_size, *vlan);
         }
         assert_accounted(framer.counts(), framer.counts().frames);
+    }
+}
+
+/// Whatever a kernel may say of a packet.
+type Said = (Option<GsoType>, SkbChecksum, Option<usize>, bool, bool);
+
+fn said() -> impl Strategy<Value = Said> {
+    let bits = vec(0..GsoType::ENUMERATORS.len(), 0..4).prop_map(|bits| {
+        bits.iter().fold(GsoType::default(), |all, bit| {
+            all | GsoType::ENUMERATORS[*bit].1
+        })
+    });
+    let near = || prop_oneof![0..200_usize, 0..70_000_usize, Just(usize::MAX)];
+    let checksum = prop_oneof![
+        Just(SkbChecksum::Unknown),
+        Just(SkbChecksum::Final),
+        (near(), near()).prop_map(|(start, field)| SkbChecksum::Partial { start, field }),
+    ];
+    (
+        proptest::option::of(bits),
+        checksum,
+        proptest::option::of(near()),
+        any::<bool>(),
+        any::<bool>(),
+    )
+}
+
+/// Nearly a packet, in nearly a tunnel or in none.
+fn nearly_tunnels() -> impl Strategy<Value = Vec<u8>> {
+    let changes = vec((0..120_usize, any::<u8>()), 0..=3);
+    (
+        nearly_packets(),
+        proptest::option::of(tunnel::outers()),
+        changes,
+    )
+        .prop_map(|(inner, outer, changes)| {
+            let mut data = match outer {
+                Some(outer) if inner.len() >= 14 => {
+                    outer.wrap(&inner, tunnel::ShellSum::Unfinished).0
+                }
+                _ => inner,
+            };
+            for (at, value) in changes {
+                if let Some(byte) = data.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            data
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6_000))]
+
+    #[test]
+    fn whatever_the_kernel_says_each_record_is_framed_or_counted(
+        records in vec((nearly_tunnels(), gso_sizes(), vlan_tags(), said()), 1..4),
+    ) {
+        let mut framer = Framer::new();
+        let mut emitted = 0;
+        for (data, gso_size, vlan, (gso_type, checksum, inner, is_bare, is_jumbo)) in &records {
+            let mut record = record(data, *gso_size, *vlan);
+            record.gso_type = *gso_type;
+            record.checksum = *checksum;
+            record.inner_network_at = *inner;
+            record.protocol = 0x0800;
+            if *is_bare {
+                record.link_layer = LinkLayer::Ip;
+            }
+            let segment = if *is_jumbo { Segment::Jumbo } else { Segment::Wire };
+            framer.frames(&record, segment, |frame| {
+                emitted += 1;
+                assert!(frame.len() <= data.len() + 18);
+            });
+        }
+        assert_accounted(framer.counts(), emitted);
     }
 }
 

@@ -224,6 +224,49 @@ fn any_port_is_a_tunnel_where_the_kernel_says_so_and_none_where_it_does_not() {
 }
 
 #[test]
+fn a_tunnel_header_may_have_an_odd_length() {
+    for v6 in [false, true] {
+        let outer = Outer {
+            v6,
+            shell: Shell::Odd,
+            id: 3,
+        };
+        let (data, packet, inner_ip) = three(&outer, Asked::All);
+        let record = tunnelled(&data, inner_ip, &outer, &packet, 1_000, Asked::All);
+        let (frames, _) = frames_of(&record);
+        let expected = segments(&packet, 1_000).remove(0).build(Field::Valid).0;
+        assert_eq!(frames[0], outer.wrap(&expected, ShellSum::Valid).0);
+    }
+}
+
+/// `SKB_GSO_PARTIAL`: the sum in the outer field has the length that is in the
+/// UDP header (`__skb_udp_tunnel_segment`).
+#[test]
+fn the_outer_sum_of_a_partly_cut_super_frame_has_its_own_length() {
+    const LENGTH: u16 = 1_234;
+    let outer = vxlan(4789, true);
+    let (mut data, packet, inner_ip) = three(&outer, Asked::All);
+    let expected = frames_of(&tunnelled(
+        &data,
+        inner_ip,
+        &outer,
+        &packet,
+        1_000,
+        Asked::All,
+    ))
+    .0;
+    let old_length = u16::try_from(data.len() - 34).unwrap();
+    let field = u16::from_be_bytes([data[40], data[41]]);
+    let field = fold(u64::from(field) + u64::from(!old_length) + u64::from(LENGTH));
+    data[38..40].copy_from_slice(&LENGTH.to_be_bytes());
+    data[40..42].copy_from_slice(&field.to_be_bytes());
+    let mut record = tunnelled(&data, inner_ip, &outer, &packet, 1_000, Asked::All);
+    assert_ne!(frames_of(&record).0, expected);
+    record.gso_type = record.gso_type.map(|gso_type| gso_type | GsoType::PARTIAL);
+    assert_eq!(frames_of(&record).0, expected);
+}
+
+#[test]
 fn a_fixed_identification_is_kept_where_the_kernel_says_so() {
     let outer = vxlan(4789, false);
     let (data, packet, inner_ip) = three(&outer, Asked::All);

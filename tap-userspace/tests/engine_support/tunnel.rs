@@ -20,6 +20,8 @@ pub enum Shell {
     },
     /// IP in IP.
     Ip,
+    /// A header of an odd length over UDP, with a checksum.
+    Odd,
 }
 
 /// What the checksum of a shell holds, if it has one.
@@ -42,7 +44,7 @@ pub const OUTER_DESTINATION: [u8; 16] = *b"\xc0\x00\x02\x02outer-destin";
 
 impl Shell {
     fn is_udp(self) -> bool {
-        matches!(self, Self::Vxlan { .. } | Self::Geneve { .. })
+        matches!(self, Self::Vxlan { .. } | Self::Geneve { .. } | Self::Odd)
     }
 
     pub fn has_checksum(self) -> bool {
@@ -51,6 +53,7 @@ impl Shell {
             | Self::Geneve { checksum, .. }
             | Self::Gre { checksum, .. } => checksum,
             Self::Ip => false,
+            Self::Odd => true,
         }
     }
 
@@ -59,7 +62,7 @@ impl Shell {
         match self {
             Self::Vxlan { .. } => true,
             Self::Geneve { bridged, .. } | Self::Gre { bridged, .. } => bridged,
-            Self::Ip => false,
+            Self::Ip | Self::Odd => false,
         }
     }
 
@@ -70,6 +73,7 @@ impl Shell {
                 GsoType::UDP_TUNNEL_CSUM
             }
             Self::Vxlan { .. } | Self::Geneve { .. } => GsoType::UDP_TUNNEL,
+            Self::Odd => GsoType::UDP_TUNNEL_CSUM,
             Self::Gre { checksum: true, .. } => GsoType::GRE_CSUM,
             Self::Gre { .. } => GsoType::GRE,
             Self::Ip if outer_v6 => GsoType::IPXIP6,
@@ -97,6 +101,7 @@ impl Shell {
                 header
             }
             Self::Ip => Vec::new(),
+            Self::Odd => vec![1, 2, 3, 4, 5],
         }
     }
 }
@@ -115,6 +120,7 @@ impl Outer {
         let (protocol, port) = match self.shell {
             Shell::Vxlan { port, .. } => (17, port),
             Shell::Geneve { .. } => (17, 6081),
+            Shell::Odd => (17, 999),
             Shell::Gre { .. } => (47, 0),
             Shell::Ip => (inner_protocol, 0),
         };

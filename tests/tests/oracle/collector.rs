@@ -35,6 +35,16 @@ impl Collector {
         }
     }
 
+    /// How many frames there are.
+    pub(crate) fn count(&self) -> usize {
+        self.kept.frames.lock().expect("the frames").len()
+    }
+
+    /// All frames there are.
+    pub(crate) fn take(&self) -> Vec<Vec<u8>> {
+        mem::take(&mut *self.kept.frames.lock().expect("the frames"))
+    }
+
     /// All frames up to the marker.
     pub(crate) fn take_until(&self, marker: Marker) -> Vec<Vec<u8>> {
         let frames = self.kept.frames.lock().expect("the frames");

@@ -7,6 +7,8 @@
 //! longer.
 
 mod aim;
+mod bare_ip;
+mod big_tcp;
 mod bridge;
 mod build;
 mod case;

@@ -20,6 +20,9 @@ use nix::{
 /// The checksum is partial.
 pub(crate) const NEEDS_CSUM: u8 = 1;
 
+/// Bytes of what is said of a frame.
+pub(crate) const HEADER_BYTES: usize = 10;
+
 /// How a super-frame is to be cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -68,45 +71,8 @@ pub(crate) struct VnetSocket(OwnedFd);
 impl VnetSocket {
     /// Opens one in the calling thread's namespace.
     pub(crate) fn open(interface_index: u32) -> io::Result<Self> {
-        let fd = socket(
-            AddressFamily::Packet,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )?;
-        let on: libc::c_int = 1;
-        // SAFETY: the value is an int, as this option wants it.
-        let refused = unsafe {
-            libc::setsockopt(
-                fd.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_VNET_HDR,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as u32,
-            )
-        };
-        if refused != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = open(interface_index, 0)?;
         setsockopt(&fd, sockopt::SndBufForce, &(8 << 20))?;
-        let address = libc::sockaddr_ll {
-            sll_family: libc::AF_PACKET as u16,
-            sll_protocol: 0,
-            sll_ifindex: interface_index as i32,
-            sll_hatype: 0,
-            sll_pkttype: 0,
-            sll_halen: 0,
-            sll_addr: [0; 8],
-        };
-        // SAFETY: a whole sockaddr_ll, of that length.
-        let address = unsafe {
-            LinkAddr::from_raw(
-                (&raw const address).cast(),
-                Some(size_of::<libc::sockaddr_ll>() as u32),
-            )
-        }
-        .expect("a link address");
-        bind(fd.as_raw_fd(), &address)?;
         Ok(Self(fd))
     }
 
@@ -116,4 +82,48 @@ impl VnetSocket {
         send(self.0.as_raw_fd(), &message, MsgFlags::empty())?;
         Ok(())
     }
+}
+
+/// Opens a packet socket on an interface, in the calling thread's namespace: for
+/// frames of this protocol, each with what is said of it.
+pub(crate) fn open(interface_index: u32, protocol: u16) -> io::Result<OwnedFd> {
+    let fd = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let on: libc::c_int = 1;
+    // SAFETY: the value is an int, as this option wants it.
+    let refused = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_VNET_HDR,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as u32,
+        )
+    };
+    if refused != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: protocol.to_be(),
+        sll_ifindex: interface_index as i32,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: a whole sockaddr_ll, of that length.
+    let address = unsafe {
+        LinkAddr::from_raw(
+            (&raw const address).cast(),
+            Some(size_of::<libc::sockaddr_ll>() as u32),
+        )
+    }
+    .expect("a link address");
+    bind(fd.as_raw_fd(), &address)?;
+    Ok(fd)
 }
