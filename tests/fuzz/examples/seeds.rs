@@ -8,6 +8,7 @@ use std::{fs, io, path::Path};
 
 use bytes::{BufMut as _, BytesMut};
 
+const ETHERNET_BYTES: usize = 14;
 /// Offset of the checksum field.
 const TCP_CHECKSUM: usize = 16;
 const UDP_CHECKSUM: usize = 6;
@@ -15,7 +16,9 @@ const UDP_CHECKSUM: usize = 6;
 fn main() -> io::Result<()> {
     let seeds = seeds();
     for seed in &seeds {
-        write("headers", seed.name, &seed.frame)?;
+        if seed.bare_ip.is_none() && !seed.jumbo && !seed.unasked {
+            write("headers", seed.name, &seed.frame)?;
+        }
         write("segment", seed.name, &seed.record())?;
     }
     for seed in seeds.iter().filter(|seed| seed.frame.len() < 200) {
@@ -23,6 +26,7 @@ fn main() -> io::Result<()> {
     }
     write("decode", "nothing", &[])?;
     write("decode", "zeros", &[0; 64])?;
+    second_views(&seeds)?;
     sums()?;
     captures()
 }
@@ -49,6 +53,12 @@ struct Seed {
     inner_network_at: u16,
     /// Bytes of the skb that the record lacks.
     missing: u32,
+    /// The EtherType of a packet that begins with its IP header.
+    bare_ip: Option<u16>,
+    /// Whether to cut into jumbo frames.
+    jumbo: bool,
+    /// Whether the kernel could not be asked.
+    unasked: bool,
 }
 
 impl Seed {
@@ -62,6 +72,42 @@ impl Seed {
             partial: None,
             inner_network_at: 0,
             missing: 0,
+            bare_ip: None,
+            jumbo: false,
+            unasked: false,
+        }
+    }
+
+    /// The same packet from a device without a link layer.
+    fn bare(self, name: &'static str) -> Self {
+        let ether_type = u16::from_be_bytes([self.frame[12], self.frame[13]]);
+        Self {
+            name,
+            bare_ip: Some(ether_type),
+            frame: self.frame[ETHERNET_BYTES..].to_vec(),
+            partial: self
+                .partial
+                .map(|(start, offset)| (start - ETHERNET_BYTES as u16, offset)),
+            inner_network_at: self.inner_network_at.saturating_sub(ETHERNET_BYTES as u16),
+            ..self
+        }
+    }
+
+    /// The same record, to be cut into jumbo frames.
+    fn jumbo(self, name: &'static str) -> Self {
+        Self {
+            name,
+            jumbo: true,
+            ..self
+        }
+    }
+
+    /// The same record, of which only the packet is known.
+    fn unasked(self, name: &'static str) -> Self {
+        Self {
+            name,
+            unasked: true,
+            ..self
         }
     }
 
@@ -106,9 +152,12 @@ impl Seed {
         input.put_u16_le(self.inner_network_at);
         // CHECKSUM_PARTIAL, or CHECKSUM_NONE.
         input.put_u8(if self.partial.is_some() { 3 } else { 0 });
-        // All fields are known.
-        input.put_u8(7);
-        input.put_bytes(0, 6);
+        // All fields are known, or none.
+        input.put_u8(if self.unasked { 0 } else { 7 });
+        input.put_u8(self.bare_ip.is_some().into());
+        input.put_u8(self.jumbo.into());
+        input.put_u16_le(self.bare_ip.unwrap_or(0));
+        input.put_u16_le(0);
         input.put_u32_le(self.missing);
         input.extend_from_slice(&self.frame);
         input
@@ -280,18 +329,193 @@ fn super_frames() -> Vec<Seed> {
     big.frame[16..18].copy_from_slice(&[0, 0]);
     seeds.push(big);
 
-    let inner = Packet::new(true, false, 900);
-    let mut vxlan = Packet::new(false, false, 0);
-    vxlan.destination_port = 4789;
-    vxlan.payload = [&[8, 0, 0, 0, 0, 0, 9, 0][..], &inner.build(true)].concat();
+    // Long enough that the kernel takes the header out.
+    let mut jumbo = Packet::new(true, true, 66_000);
+    jumbo.extensions = vec![(0, vec![0, 0, 0xc2, 4, 0, 1, 1, 0xf8])];
+    let big = || Seed::super_frame("tcp6-big-removed", &jumbo, 1_428);
+    seeds.push(big());
+    seeds.push(big().jumbo("tcp6-big-removed-jumbo"));
+    let long = Packet::new(true, false, 20_001);
+    seeds.push(Seed::super_frame("", &long, 1_448).jumbo("tcp4-super-jumbo"));
+    seeds.push(Seed::super_frame("", &long, 1_448).unasked("tcp4-super-unasked"));
+    let datagrams = Packet::new(false, true, 3_000);
+    seeds.push(Seed::super_frame("", &datagrams, 700).jumbo("uso6-jumbo"));
+    for (name, tagged_name, v6) in [
+        ("bare4-super", "bare4-super-tag-beside", false),
+        ("bare6-super", "bare6-super-tag-beside", true),
+    ] {
+        let bare = || Seed::super_frame("", &Packet::new(true, v6, 900), 400).bare(name);
+        seeds.push(bare());
+        seeds.push(Seed {
+            name: tagged_name,
+            tag: Some((0x8100, 42)),
+            ..bare()
+        });
+    }
+    seeds.extend(tunnels());
+    seeds
+}
+
+/// `SKB_GSO_*` of include/linux/skbuff.h in Linux 6.1.
+const TCPV4: u32 = 1 << 0;
+const TCPV6: u32 = 1 << 4;
+const GRE: u32 = 1 << 6;
+const GRE_CSUM: u32 = 1 << 7;
+const IPXIP4: u32 = 1 << 8;
+const IPXIP6: u32 = 1 << 9;
+const UDP_TUNNEL: u32 = 1 << 10;
+const UDP_TUNNEL_CSUM: u32 = 1 << 11;
+
+/// Super-frames in tunnels, as the kernel leaves them: with the inner checksum
+/// partial, and the sum of the pseudo-header in the outer one.
+fn tunnels() -> Vec<Seed> {
+    let inner4 = Packet::new(true, false, 900);
+    let inner6 = Packet::new(true, true, 800);
+    let vxlan = |inner: &Packet| [&[8, 0, 0, 0, 0, 0, 9, 0][..], &inner.build(true)].concat();
+    let mut option = Vec::new();
+    // Geneve with one option of four bytes, Ethernet inside.
+    option.extend_from_slice(&[
+        2, 0, 0x65, 0x58, 0, 0, 9, 0, 0x01, 0x02, 0x80, 1, 1, 2, 3, 4,
+    ]);
+    let geneve = [&option[..], &inner4.build(true)].concat();
+    let mut seeds = vec![
+        in_udp(
+            "vxlan-super",
+            false,
+            4789,
+            vxlan(&inner4),
+            TCPV4 | UDP_TUNNEL,
+        ),
+        in_udp(
+            "vxlan6-super-sum",
+            true,
+            4789,
+            vxlan(&inner6),
+            TCPV6 | UDP_TUNNEL_CSUM,
+        ),
+        in_udp(
+            "vxlan-super-sum",
+            false,
+            8472,
+            vxlan(&inner6),
+            TCPV6 | UDP_TUNNEL_CSUM,
+        ),
+        in_udp(
+            "geneve-super-sum",
+            false,
+            6081,
+            geneve,
+            TCPV4 | UDP_TUNNEL_CSUM,
+        ),
+    ];
+    let packet = |inner: &Packet| inner.build(true)[ETHERNET_BYTES..].to_vec();
+    let gre = |flags: u8, ether_type: u16, options: usize, inner: &[u8]| {
+        let mut header = vec![flags, 0];
+        header.put_u16(ether_type);
+        header.put_bytes(0, options);
+        [&header, inner].concat()
+    };
+    let bridged = gre(0x20, 0x6558, 4, &inner4.build(true));
+    let summed = gre(0xa0, 0x0800, 8, &packet(&inner4));
+    let plain = gre(0, 0x86dd, 0, &packet(&inner6));
+    seeds.extend([
+        in_ip("gre-super", false, 47, &plain, 4, TCPV6 | GRE),
+        in_ip("gre6-super-sum", true, 47, &summed, 12, TCPV4 | GRE_CSUM),
+        in_ip(
+            "gretap-super",
+            false,
+            47,
+            &bridged,
+            8 + ETHERNET_BYTES,
+            TCPV4 | GRE,
+        ),
+        in_ip("ipip-super", false, 4, &packet(&inner4), 0, TCPV4 | IPXIP4),
+        in_ip("sit-super", false, 41, &packet(&inner6), 0, TCPV6 | IPXIP4),
+        in_ip(
+            "ip6ip6-super",
+            true,
+            41,
+            &packet(&inner6),
+            0,
+            TCPV6 | IPXIP6,
+        ),
+        in_ip("", false, 4, &packet(&inner4), 0, TCPV4 | IPXIP4).bare("bare4-ipip-super"),
+        in_ip("", false, 47, &summed, 12, TCPV4 | GRE_CSUM).unasked("gre-super-sum-unasked"),
+        in_udp("", false, 4789, vxlan(&inner4), 0).unasked("vxlan-super-unasked"),
+        Seed {
+            gso_size: 1_400,
+            ..in_udp(
+                "",
+                true,
+                4789,
+                vxlan(&Packet::new(true, false, 20_001)),
+                TCPV4 | UDP_TUNNEL_CSUM,
+            )
+        }
+        .jumbo("vxlan6-super-sum-jumbo"),
+    ]);
+    // One packet of the wire, and both of its checksums to be made.
     seeds.push(Seed {
-        // SKB_GSO_UDP_TUNNEL beside SKB_GSO_TCPV4.
-        gso_type: 1 << 0 | 1 << 10,
-        partial: Some((14 + 20 + 8 + 8 + 14 + 20, TCP_CHECKSUM as u16)),
-        inner_network_at: 14 + 20 + 8 + 8 + 14,
-        ..Seed::super_frame("vxlan-super", &vxlan, 300)
+        name: "vxlan-single-sum",
+        gso_size: 1_400,
+        ..in_udp("", false, 4789, vxlan(&inner4), TCPV4 | UDP_TUNNEL_CSUM)
     });
     seeds
+}
+
+/// In UDP; `inside` ends with the headers and the payload of a [`Packet`].
+fn in_udp(name: &'static str, v6: bool, port: u16, inside: Vec<u8>, gso_type: u32) -> Seed {
+    let has_sum = gso_type & UDP_TUNNEL_CSUM != 0;
+    let mut outer = Packet::new(false, v6, 0);
+    outer.destination_port = port;
+    let options = if port == 6081 { 8 } else { 0 };
+    outer.payload = inside;
+    let mut frame = outer.build(true);
+    if !has_sum {
+        let at = outer.transport_at() + UDP_CHECKSUM;
+        frame[at..at + 2].fill(0);
+    }
+    let network_at = outer.transport_at() + 8 + 8 + options + ETHERNET_BYTES;
+    tunnel(name, frame, network_at, gso_type)
+}
+
+/// In IP or GRE, whose protocol number this is; the inner IP header begins
+/// `header` bytes behind the outer one.
+fn in_ip(
+    name: &'static str,
+    v6: bool,
+    number: u8,
+    inside: &[u8],
+    header: usize,
+    gso_type: u32,
+) -> Seed {
+    let outer = Packet::new(false, v6, 0);
+    let network_at = outer.transport_at();
+    let mut frame = outer.build(false)[..network_at].to_vec();
+    let ip = outer.ip_at();
+    if v6 {
+        frame[ip + 4..ip + 6].copy_from_slice(&(inside.len() as u16).to_be_bytes());
+        frame[ip + 6] = number;
+    } else {
+        let length = (20 + inside.len()) as u16;
+        frame[ip + 2..ip + 4].copy_from_slice(&length.to_be_bytes());
+        frame[ip + 9] = number;
+        frame[ip + 10..ip + 12].fill(0);
+        let checksum = !folded(&frame[ip..ip + 20], 0);
+        frame[ip + 10..ip + 12].copy_from_slice(&checksum.to_be_bytes());
+    }
+    frame.extend_from_slice(inside);
+    tunnel(name, frame, network_at + header, gso_type)
+}
+
+fn tunnel(name: &'static str, frame: Vec<u8>, network_at: usize, gso_type: u32) -> Seed {
+    let header = if frame[network_at] >> 4 == 4 { 20 } else { 40 };
+    let mut seed = Seed::new(name, frame);
+    seed.gso_size = 300;
+    seed.gso_type = gso_type;
+    seed.inner_network_at = network_at as u16;
+    seed.partial = Some(((network_at + header) as u16, TCP_CHECKSUM as u16));
+    seed
 }
 
 fn ordinary() -> Vec<Seed> {
@@ -325,6 +549,28 @@ fn ordinary() -> Vec<Seed> {
         let mut frame = tcp4.build(false);
         frame[23] = number;
         seeds.push(Seed::new(name, frame));
+    }
+    seeds.push(Seed::partial("", &tcp4).bare("bare4-partial"));
+    seeds.push(Seed::new("", udp6.build(false)).bare("bare6"));
+    for (name, v6) in [("sctp4-partial", false), ("sctp6-partial", true)] {
+        let packet = Packet::new(true, v6, 40);
+        let mut frame = packet.build(false);
+        let at = packet.transport_at();
+        frame[if v6 { 20 } else { 23 }] = 132;
+        // The length of its header, and a DATA chunk.
+        frame.drain(at + 12..at + 28);
+        frame[at + 8..at + 12].fill(0);
+        let length = (frame.len() - if v6 { 54 } else { 14 }) as u16;
+        let field = if v6 { 18 } else { 16 };
+        frame[field..field + 2].copy_from_slice(&length.to_be_bytes());
+        let mut seed = Seed::new(name, frame);
+        seed.partial = Some((at as u16, 8));
+        let unasked = Seed::new("", seed.frame.clone()).unasked(if v6 {
+            "sctp6-unasked"
+        } else {
+            "sctp4-unasked"
+        });
+        seeds.extend([seed, unasked]);
     }
     let mut icmpv6 = udp6.build(false);
     icmpv6[20] = 58;
@@ -364,6 +610,73 @@ fn malformed() -> Vec<Seed> {
             ..Seed::new("bad-truncated", changed(true, false, 0, 2))
         },
     ]
+}
+
+/// The layout is that of `src/duplicates.rs`.
+fn second_views(seeds: &[Seed]) -> io::Result<()> {
+    const OUT: u8 = 1;
+    const AGAIN: u8 = 2;
+    /// A step of time, of which 16 are the window.
+    const STEP: u8 = 1 << 3;
+    let frame = |name: &str| {
+        let seed = seeds.iter().find(|seed| seed.name == name);
+        &seed.expect("a seed").frame[..]
+    };
+    let seen = |flags: u8, split: u8, frame: &[u8]| {
+        let len = frame.len() as u8;
+        [&[flags, split, len][..], &frame[..len.into()]].concat()
+    };
+    let (tcp4, udp6, qinq) = (frame("tcp4"), frame("udp6"), frame("udp6-qinq"));
+    let mut group = tcp4.to_vec();
+    group[0] |= 1;
+    let mut hop = tcp4.to_vec();
+    hop[22] -= 1;
+    for (name, input) in [
+        ("one", [seen(OUT, 54, tcp4), seen(STEP, 54, &hop)].concat()),
+        (
+            "retransmitted",
+            [
+                &seen(OUT, 255, udp6)[..],
+                &[AGAIN | OUT, 14, AGAIN, 62, AGAIN, 14, AGAIN, 0],
+            ]
+            .concat(),
+        ),
+        (
+            "late",
+            [
+                &seen(OUT, 54, tcp4)[..],
+                &[
+                    AGAIN | 15 * STEP,
+                    54,
+                    AGAIN | OUT,
+                    54,
+                    AGAIN | 16 * STEP,
+                    54,
+                ],
+            ]
+            .concat(),
+        ),
+        (
+            "group",
+            [&seen(OUT, 54, &group)[..], &[AGAIN, 54, AGAIN, 54]].concat(),
+        ),
+        // The tag put back, and nothing else rewritten.
+        (
+            "tag-put-back",
+            [&seen(OUT, 16, qinq)[..], &[AGAIN, 16, AGAIN, 20]].concat(),
+        ),
+        (
+            "arp",
+            [&seen(OUT, 255, frame("arp"))[..], &[AGAIN, 0]].concat(),
+        ),
+        (
+            "runt",
+            [&seen(OUT, 255, &tcp4[..13])[..], &[AGAIN, 0]].concat(),
+        ),
+    ] {
+        write("duplicates", name, &input)?;
+    }
+    Ok(())
 }
 
 fn sums() -> io::Result<()> {
