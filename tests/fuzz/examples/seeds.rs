@@ -291,6 +291,7 @@ fn seeds() -> Vec<Seed> {
     let mut seeds = super_frames();
     seeds.extend(ordinary());
     seeds.extend(malformed());
+    seeds.extend(malformed_tunnels());
     seeds
 }
 
@@ -506,6 +507,31 @@ fn in_ip(
     }
     frame.extend_from_slice(inside);
     tunnel(name, frame, network_at + header, gso_type)
+}
+
+/// Tunnels that no kernel makes.
+fn malformed_tunnels() -> Vec<Seed> {
+    let inner = Packet::new(true, false, 900);
+    let packet = inner.build(true)[ETHERNET_BYTES..].to_vec();
+    // A checksum for which there is no room.
+    let gre = [&[0x80, 0, 8, 0][..], &packet].concat();
+    let sum = in_ip("bad-gre-no-room", false, 47, &gre, 4, TCPV4 | GRE_CSUM);
+    // No more than one packet of the wire, without a length, and final.
+    let mut short = inner.build(false);
+    short[16..18].copy_from_slice(&[0, 0]);
+    let inside = [&[8, 0, 0, 0, 0, 0, 9, 0][..], &short].concat();
+    let single = Seed {
+        gso_size: 1_400,
+        partial: None,
+        ..in_udp(
+            "bad-vxlan-no-length",
+            false,
+            4789,
+            inside,
+            TCPV4 | UDP_TUNNEL_CSUM,
+        )
+    };
+    vec![sum, single]
 }
 
 fn tunnel(name: &'static str, frame: Vec<u8>, network_at: usize, gso_type: u32) -> Seed {
