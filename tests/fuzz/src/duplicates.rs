@@ -24,7 +24,7 @@ struct Sent {
     /// Sent and not received.
     credits: u64,
     last_ns: u64,
-    /// Ever, and how often it was said to be seen again.
+    /// Ever, and how often one receiver's was said to be one of them.
     sends: u64,
     duplicates: u64,
 }
@@ -77,13 +77,15 @@ pub fn check(mut input: &[u8]) {
             sent.sends += 1;
             continue;
         }
-        let is_to_many = frame[0] & 1 != 0;
-        if is_live && !is_to_many {
+        // More than one may receive what goes to a group.
+        let is_to_one = frame[0] & 1 == 0;
+        if is_live && is_to_one {
             sent.credits -= 1;
         }
         if said {
-            sent.duplicates += 1;
-            let is_covered = sent.duplicates <= sent.sends || is_to_many && sent.sends > 0;
+            assert!(sent.sends > 0, "never sent: {frame:02x?}");
+            sent.duplicates += u64::from(is_to_one);
+            let is_covered = sent.duplicates <= sent.sends;
             assert!(is_covered, "never sent so often: {frame:02x?}");
         }
         if is_in_order {
