@@ -125,6 +125,24 @@ fn a_tag_on_one_side_makes_no_difference() {
     assert!(see(&mut duplicates, In, 20, &plain));
 }
 
+/// A frame of which only the tag was put back has its head end behind it.
+#[test]
+fn it_makes_no_difference_where_the_payload_begins() {
+    let plain = segment(1, b"vlan");
+    let mut tagged = plain[..12].to_vec();
+    tagged.extend([0x81, 0, 0, 42]);
+    tagged.extend(&plain[12..]);
+    for at in 1..tagged.len() {
+        let mut duplicates = Duplicates::new();
+        let (head, payload) = tagged.split_at(at);
+        let parted = FrameBytes { head, payload };
+        assert!(!duplicates.is_duplicate(Out, 10, parted));
+        assert!(see(&mut duplicates, In, 20, &plain), "parted at {at}");
+        assert!(!see(&mut duplicates, Out, 30, &plain));
+        assert!(duplicates.is_duplicate(In, 40, parted), "parted at {at}");
+    }
+}
+
 #[test]
 fn ipv6_and_arp_are_known_again() {
     let mut duplicates = Duplicates::new();

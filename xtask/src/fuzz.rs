@@ -20,7 +20,14 @@ use crate::{
 };
 
 /// The names of the targets, in the order in which they are run.
-pub const TARGETS: [&str; 5] = ["headers", "decode", "segment", "checksum", "pcapng"];
+pub const TARGETS: [&str; 6] = [
+    "headers",
+    "decode",
+    "segment",
+    "duplicates",
+    "checksum",
+    "pcapng",
+];
 
 /// How long each of them is run by `cargo xtask test`, in seconds.
 pub const SECONDS: u64 = 20;

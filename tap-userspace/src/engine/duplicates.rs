@@ -146,25 +146,27 @@ impl Key {
     /// `None` for what is no Ethernet frame.
     fn of(frame: FrameBytes<'_>) -> Option<Self> {
         let mut at = MACS_BYTES;
-        let mut ethertype = field::read_u16(frame.head, at)?;
+        let mut ethertype = read_u16(frame, at)?;
         while ETHERTYPES_VLAN.contains(&ethertype) {
             at += VLAN_TAG_BYTES;
-            ethertype = field::read_u16(frame.head, at)?;
+            ethertype = read_u16(frame, at)?;
         }
         let network_at = at + size_of::<u16>();
         let mut key = Self {
             bytes: [0; KEY_BYTES],
             len: 0,
-            to_many: frame.head.first()? & 1 != 0,
+            to_many: byte(frame, 0)? & 1 != 0,
         };
         let wanted = match ethertype {
             ETHERTYPE_IPV4 => IPV4_BYTES + TRANSPORT_BYTES,
             _ => KEY_BYTES,
         };
-        let head = frame.head.get(network_at..)?;
+        let head = frame.head.get(network_at..).unwrap_or_default();
         let from_head = head.get(..wanted).unwrap_or(head);
         let left = wanted - from_head.len();
-        let from_payload = frame.payload.get(..left).unwrap_or(frame.payload);
+        let payload_at = network_at.saturating_sub(frame.head.len());
+        let payload = frame.payload.get(payload_at..)?;
+        let from_payload = payload.get(..left).unwrap_or(payload);
         for (place, byte) in key
             .bytes
             .iter_mut()
@@ -194,4 +196,16 @@ impl Key {
     fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
+}
+
+/// The 16-bit field at `at`, if it is all there. A tag that was put back ends
+/// the head of a frame that needed nothing else: what follows it is payload.
+fn read_u16(frame: FrameBytes<'_>, at: usize) -> Option<u16> {
+    field::read_u16(frame.head, at)
+        .or_else(|| Some(u16::from_be_bytes([byte(frame, at)?, byte(frame, at + 1)?])))
+}
+
+fn byte(frame: FrameBytes<'_>, at: usize) -> Option<u8> {
+    let in_payload = || frame.payload.get(at.checked_sub(frame.head.len())?);
+    frame.head.get(at).or_else(in_payload).copied()
 }

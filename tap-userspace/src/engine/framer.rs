@@ -2,7 +2,7 @@
 
 use super::checksum::partial::Partial;
 use super::decode::Record;
-use super::headers::{ETHERNET_BYTES, Extent, Headers, MACS_BYTES, Malformed, Transport};
+use super::headers::{ETHERNET_BYTES, Extent, Headers, MACS_BYTES, Malformed};
 use super::link::{LINK_BYTES_MAX, Link, parse_record};
 use super::offload::SkbChecksum;
 use super::segment::{Layers, LayersError, SuperFrame, lacks_ip_length, write_ip_length};
@@ -103,7 +103,7 @@ impl Framer {
         };
         let gso_size = usize::try_from(record.gso_size).unwrap_or(usize::MAX);
         if layers.payload_len() <= gso_size && !layers.is_unfinished_tunnel(record) {
-            self.single(record, layers.transport(), emit);
+            self.single(record, &layers, emit);
             return;
         }
         let link = Link::of(record);
@@ -129,13 +129,18 @@ impl Framer {
 
     /// A super-frame that is no longer than one packet. The kernel refuses to
     /// cut it; it is a packet like any other, but that BIG TCP may have left
-    /// its IP length 0.
+    /// its IP length 0; not in a tunnel, where that is as odd as elsewhere.
     fn single(
         &mut self,
         record: &Record<'_>,
-        transport: &Transport,
+        layers: &Layers,
         emit: &mut impl FnMut(FrameBytes<'_>),
     ) {
+        if layers.is_tunnel() {
+            self.ordinary(record, emit);
+            return;
+        }
+        let transport = layers.transport();
         match lacks_ip_length(record.data, transport) {
             Ok(true) => {
                 let headers = Ok(Headers::Transport(*transport));

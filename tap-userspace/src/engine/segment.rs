@@ -108,7 +108,8 @@ impl SuperFrame<'_> {
 
         let mut segments = 0;
         let mut rest = payload;
-        while !rest.is_empty() {
+        // Without a payload, as a packet in a tunnel may be, there is one too.
+        loop {
             let (part, after) = rest
                 .split_at_checked(unit)
                 .unwrap_or((rest, Default::default()));
@@ -124,8 +125,10 @@ impl SuperFrame<'_> {
             });
             segments += 1;
             rest = after;
+            if rest.is_empty() {
+                return Ok(segments);
+            }
         }
-        Ok(segments)
     }
 
     /// Payload bytes of each frame but the last.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::{checksum, decode, headers, pcapng, segment};
+use crate::{checksum, decode, duplicates, headers, pcapng, segment};
 
 #[test]
 fn each_input_of_the_corpus_holds() {
@@ -10,6 +10,7 @@ fn each_input_of_the_corpus_holds() {
         ("headers", headers::check as fn(&[u8])),
         ("decode", decode::check),
         ("segment", segment::check),
+        ("duplicates", duplicates::check),
         ("checksum", checksum::check),
         ("pcapng", pcapng::check),
     ] {
@@ -26,4 +27,21 @@ fn each_input_of_the_corpus_holds() {
         }
         assert!(inputs > 2, "{inputs} inputs in {}", folder.display());
     }
+}
+
+/// Else their checks would hold of nothing.
+#[test]
+fn super_frames_of_the_corpus_are_cut() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/segment");
+    let mut cut = 0;
+    for entry in fs::read_dir(&folder).expect("a corpus") {
+        let entry = entry.expect("an input");
+        let name = entry.file_name().into_string().expect("a name");
+        if name.contains("-super") && !name.starts_with("bad-") || name.contains("-removed") {
+            let frames = segment::cut(&fs::read(entry.path()).expect("an input"));
+            assert!(frames > 1, "{frames} frames of {name}");
+            cut += 1;
+        }
+    }
+    assert!(cut > 20, "{cut} super-frames");
 }

@@ -2,17 +2,32 @@
 
 use etherparse::{LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
 
-use crate::engine::headers::{Extent, Headers, Ip, Kind, Protocol, Transport, parse};
+use crate::engine::headers::{Extent, Headers, Ip, IpPacket, Kind, Protocol, Transport, parse};
 
 /// Panics unless the offsets of any frame ascend and lie within it, and are
 /// those of etherparse where both accept the frame.
 pub fn check(frame: &[u8]) {
     for extent in [Extent::Header, Extent::Frame] {
-        if let Ok(Headers::Transport(transport)) = parse(frame, extent) {
-            in_order(frame, &transport);
-            if extent == Extent::Frame {
-                assert_eq!(transport.end, frame.len(), "the end of the frame");
+        let end = match parse(frame, extent) {
+            Ok(Headers::Transport(transport)) => {
+                in_order(frame, &transport);
+                transport.end
             }
+            Ok(Headers::Ip(packet)) => {
+                let IpPacket {
+                    ip_at,
+                    payload_at,
+                    end,
+                    ..
+                } = packet;
+                let ascending = [14, ip_at, payload_at, end, frame.len()];
+                assert!(ascending.is_sorted() && ip_at < payload_at, "{packet:?}");
+                end
+            }
+            Ok(Headers::Other(_)) | Err(_) => continue,
+        };
+        if extent == Extent::Frame {
+            assert_eq!(end, frame.len(), "the end of the frame");
         }
     }
     if let (Ok(headers), Ok(other)) = (
@@ -75,10 +90,39 @@ fn same(frame: &[u8], headers: &Headers, other: &SlicedPacket<'_>) {
             };
             assert_eq!(found, Some(ours), "etherparse, and ours");
         }
+        Headers::Ip(packet) => {
+            let kind = headers.kind();
+            assert!(
+                agree(kind, other),
+                "{kind:?}, and by etherparse {found:?}: {frame:02x?}"
+            );
+            same_packet(frame, packet, other);
+        }
         Headers::Other(kind) => assert!(
             agree(*kind, other),
             "{kind:?}, and by etherparse {found:?}: {frame:02x?}"
         ),
+    }
+}
+
+/// What carries neither TCP nor UDP has its payload in the same place.
+fn same_packet(frame: &[u8], packet: &IpPacket, other: &SlicedPacket<'_>) {
+    let at = |part: &[u8]| part.as_ptr().addr() - frame.as_ptr().addr();
+    let (v4, ip, payload, has_length) = match &other.net {
+        Some(NetSlice::Ipv4(ip)) => (true, ip.header().slice(), ip.payload(), true),
+        Some(NetSlice::Ipv6(ip)) => {
+            // To etherparse, no length is one to the end of the frame.
+            let has_length = ip.header().payload_length() != 0;
+            (false, ip.header().slice(), ip.payload(), has_length)
+        }
+        _ => panic!("{packet:?}, and no IP by etherparse"),
+    };
+    assert_eq!(v4, packet.ip == Ip::V4, "{packet:?}");
+    assert_eq!(at(ip), packet.ip_at, "{packet:?}");
+    if has_length {
+        assert_eq!(payload.ip_number.0, packet.protocol, "{packet:?}");
+        let range = at(payload.payload)..at(payload.payload) + payload.payload.len();
+        assert_eq!(range, packet.payload_at..packet.end, "{packet:?}");
     }
 }
 
@@ -126,7 +170,7 @@ fn agree(kind: Kind, other: &SlicedPacket<'_>) -> bool {
         },
         Kind::Arp => matches!(other.net, Some(NetSlice::Arp(_))),
         Kind::NonIp => other.net.is_none(),
-        Kind::OtherIp => {
+        Kind::Sctp | Kind::OtherIp => {
             no_transport(other) && matches!(other.net, Some(NetSlice::Ipv4(_) | NetSlice::Ipv6(_)))
         }
         // TCP is always taken apart.

@@ -17,7 +17,10 @@ pub mod checksum;
 #[cfg(test)]
 mod corpus;
 pub mod decode;
+pub mod duplicates;
 pub mod headers;
 pub mod pcapng;
 pub mod record;
 pub mod segment;
+mod super_frame;
+mod wire;

@@ -18,7 +18,7 @@
 //! | 20 | `ip_summed` |
 //! | 21 | which fields are known |
 //! | 22 | link layer |
-//! | 23 | 0 |
+//! | 23 | how to cut: [`segment`] |
 //! | 24..26 | `protocol` |
 //! | 26..28 | 0 |
 //! | 28..32 | by how much `skb_len` exceeds the captured bytes; may wrap |
@@ -28,13 +28,18 @@
 use bytes::{Buf as _, BufMut as _};
 use tap_common::{ABI_VERSION, RecordHeader};
 
-use crate::engine::{
-    decode::{DecodeError, Record, decode},
-    offload::{GsoType, GsoTypes},
+use crate::{
+    engine::{
+        decode::{DecodeError, Record, decode},
+        offload::{GsoType, GsoTypes},
+    },
+    model::Segment,
 };
 
 /// Bytes of an input before its packet.
 pub const SHAPE_BYTES: usize = 32;
+/// Offset in them of how to cut.
+const SEGMENT: usize = 23;
 
 /// The bytes of a record, as they would come out of the ring; `None` for an
 /// input without a whole shape.
@@ -70,6 +75,15 @@ pub fn from_input(input: &[u8]) -> Option<Vec<u8>> {
     let mut record = to_bytes(&header);
     record.put_slice(packet);
     Some(record)
+}
+
+/// How an input wants its super-frames cut.
+#[must_use]
+pub fn segment(input: &[u8]) -> Segment {
+    match input.get(SEGMENT) {
+        Some(flags) if flags % 2 == 1 => Segment::Jumbo,
+        _ => Segment::Wire,
+    }
 }
 
 /// A header as it lies in the ring.

@@ -1,22 +1,25 @@
 //! From any record to frames.
 
+use tap_common::{Direction, LinkLayer};
+
+use crate::checksum::folded;
 use crate::{
-    checksum::folded,
     engine::{
         decode::Record,
         framer::{Framer, FramerCounts},
-        headers::{Extent, Headers, Ip, Protocol, Transport, parse},
+        headers::{Extent, Headers, Transport},
+        link::parse_record,
+        offload::SkbChecksum,
+        segment::Layers,
     },
-    record::{from_input, read},
+    model::FrameBytes,
+    record::{from_input, read, segment},
+    super_frame,
+    wire::{crc32c, field, ip_holds, is_complete, is_partial},
 };
 
-/// Bytes of a VLAN tag.
-const TAG_BYTES: usize = 4;
-/// EtherTypes of tags that a parser reads on behind.
-const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-
-/// Panics unless the frames of any record are whole, in order, no longer than
-/// they may be, and counted.
+/// Panics unless the frames of any record are whole, in order, as long as they
+/// shall be, true, and counted.
 pub fn check(input: &[u8]) {
     let Some(bytes) = from_input(input) else {
         return;
@@ -24,7 +27,7 @@ pub fn check(input: &[u8]) {
     let record = read(&bytes).expect("a record");
     let mut framer = Framer::new();
     let mut frames = Vec::new();
-    framer.frames(&record, |frame| {
+    framer.frames(&record, segment(input), |frame: FrameBytes<'_>| {
         frames.push((frame.head.to_vec(), frame.payload.to_vec()));
     });
     let counts = *framer.counts();
@@ -36,144 +39,150 @@ pub fn check(input: &[u8]) {
         assert_eq!(counts.left_out(), 1, "neither left out nor emitted");
         return;
     }
-    let whole: usize = frames
+    let tagged = counts.vlan_put_back == 1;
+    assert_eq!(tagged, record.vlan.is_some(), "a tag that was put back");
+    let frames: Vec<_> = frames
         .iter()
-        .map(|(head, payload)| head.len() + payload.len())
-        .sum();
-    let tag = tag_bytes(&record);
+        .map(|(head, payload)| (without_link(&record, head, payload), payload.len()))
+        .collect();
     if counts.super_frames == 0 {
         assert_eq!(frames.len(), 1, "frames of an ordinary packet");
-        assert_eq!(whole, record.data.len() + tag, "its length");
-        return;
+        ordinary(&record, &frames[0].0, &counts);
+    } else {
+        super_frame::check(&record, segment(input), &frames, &counts);
     }
-    let (head_len, payload) = joined(&frames, record.gso_size as usize);
-    let headers_len = head_len - tag;
-    assert_eq!(
-        whole,
-        record.data.len() + tag + (frames.len() - 1) * head_len,
-        "all lengths"
-    );
-    assert_eq!(payload, &record.data[headers_len..], "the payload");
-    if record.vlan.is_some_and(|tag| !TAGS.contains(&tag.proto)) {
-        // What follows an unknown tag cannot be read again.
-        return;
-    }
-    let partial = is_partial(record.data);
-    for (head, payload) in &frames {
-        let frame = [&head[..], payload].concat();
-        let transport = agrees_with_itself(&frame);
-        if partial {
-            assert!(is_complete(&frame, &transport), "{frame:02x?}");
-        }
-    }
+}
+
+/// How many frames an input's super-frame is cut into; 0 if it is none.
+#[cfg(test)]
+pub fn cut(input: &[u8]) -> u64 {
+    let bytes = from_input(input).expect("an input with a shape");
+    let mut framer = Framer::new();
+    framer.frames(&read(&bytes).expect("a record"), segment(input), |_| {});
+    framer.counts().segments
 }
 
 /// One record was given, and is in one place; so is each frame.
 fn counts_close(counts: &FramerCounts, emitted: usize) {
-    let [kinds, malformed] = [
-        counts.tcp
-            + counts.udp
-            + counts.icmp
-            + counts.arp
-            + counts.fragment
-            + counts.other_ip
-            + counts.non_ip,
-        counts.malformed_passed,
-    ];
+    let kinds = counts.tcp
+        + counts.udp
+        + counts.sctp
+        + counts.icmp
+        + counts.arp
+        + counts.fragment
+        + counts.other_ip
+        + counts.non_ip;
+    let places = kinds + counts.malformed_passed + counts.left_out();
     assert_eq!(counts.records, 1, "{counts:?}");
-    assert_eq!(kinds + malformed + counts.left_out(), 1, "{counts:?}");
+    assert_eq!(places, 1, "{counts:?}");
     assert_eq!(counts.frames, emitted as u64, "{counts:?}");
     assert_eq!(
         counts.frames,
         counts.records - counts.left_out() - counts.super_frames + counts.segments,
         "{counts:?}"
     );
+    // Ordinary packets are completed, super-frames are cut.
+    assert!(
+        counts.checksums_completed + counts.super_frames <= 1,
+        "{counts:?}"
+    );
+    assert!(counts.tunnel <= counts.super_frames, "{counts:?}");
+    assert!(counts.inferred <= counts.super_frames, "{counts:?}");
 }
 
-fn tag_bytes(record: &Record<'_>) -> usize {
-    record.vlan.map_or(0, |_| TAG_BYTES)
-}
-
-/// The length of each head, and all payloads in one; panics unless all frames
-/// but the last carry `gso_size` bytes, and the last at most so many.
-fn joined(frames: &[(Vec<u8>, Vec<u8>)], gso_size: usize) -> (usize, Vec<u8>) {
-    let mut joined = Vec::new();
-    let (first, _) = &frames[0];
-    for (index, (head, payload)) in frames.iter().enumerate() {
-        assert_eq!(head.len(), first.len(), "the head of frame {index}");
-        if index + 1 < frames.len() {
-            assert_eq!(payload.len(), gso_size, "the payload of frame {index}");
-        } else {
-            assert!((1..=gso_size).contains(&payload.len()), "the last frame");
-        }
-        joined.extend_from_slice(payload);
+/// A frame as its packet lay in the skb: without what [`crate::engine::link`]
+/// added, which is looked at.
+fn without_link(record: &Record<'_>, head: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut frame = [head, payload].concat();
+    if let Some(tag) = record.vlan {
+        let bytes: Vec<u8> = frame.drain(12..16).collect();
+        let expected = [tag.proto.to_be_bytes(), tag.tci.to_be_bytes()].concat();
+        assert_eq!(bytes, expected, "the tag");
     }
-    (first.len(), joined)
-}
-
-/// A frame that was cut has the lengths of what it is, and a true IPv4 header.
-fn agrees_with_itself(frame: &[u8]) -> Transport {
-    let Ok(Headers::Transport(transport)) = parse(frame, Extent::Header) else {
-        panic!("a frame that is no packet: {frame:02x?}");
-    };
-    assert_eq!(transport.end, frame.len(), "{frame:02x?}");
-    if transport.ip == Ip::V4 {
-        let header = &frame[transport.ip_at..transport.transport_at];
-        assert_eq!(folded(&[header]), 0xffff, "{frame:02x?}");
+    if record.link_layer == LinkLayer::Ip {
+        let header: Vec<u8> = frame.drain(..14).collect();
+        let pod_at = match record.direction {
+            Direction::In => 0,
+            Direction::Out => 6,
+        };
+        assert_eq!(header[pod_at..pod_at + 2], [0x02, 0x70], "the pod's side");
+        assert_eq!(header[12..], record.protocol.to_be_bytes(), "its protocol");
     }
-    transport
+    frame
 }
 
-/// Whether a super-frame's checksum is what the kernel leaves to be completed.
-fn is_partial(frame: &[u8]) -> bool {
-    let Ok(Headers::Transport(transport)) = parse(frame, Extent::Frame) else {
-        return false;
+/// A packet that was not cut is as it was, but for its checksum, where it was
+/// partial, and for an IP length that BIG TCP left out.
+fn ordinary(record: &Record<'_>, packet: &[u8], counts: &FramerCounts) {
+    let data = record.data;
+    assert_eq!(packet.len(), data.len(), "its length");
+    let lacking = lacking(record);
+    let headers = parse_record(record, Extent::Header).ok();
+    let transport = match (lacking, headers) {
+        (Some(transport), _) | (None, Some(Headers::Transport(transport))) => Some(transport),
+        _ => None,
     };
-    let at = transport.transport_at;
-    let field = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
-    // `__udp_gso_segment` believes the header's own length.
-    let own_length = match transport.protocol {
-        Protocol::Tcp => true,
-        Protocol::Udp => usize::from(field(at + 4)) == transport.end - at,
-    };
-    own_length
-        && pseudo_header(frame, &transport)
-            .is_some_and(|header| folded(&[&header]) == field(transport.checksum_at()))
-}
-
-/// Whether the sum of a packet with its pseudo-header is right.
-fn is_complete(frame: &[u8], transport: &Transport) -> bool {
-    pseudo_header(frame, transport).is_some_and(|header| {
-        folded(&[&header, &frame[transport.transport_at..transport.end]]) == 0xffff
-    })
-}
-
-/// RFC 9293 section 3.1 and RFC 8200 section 8.1: addresses, length and
-/// protocol; `None` where the packet does not tell its destination.
-fn pseudo_header(frame: &[u8], transport: &Transport) -> Option<Vec<u8>> {
-    let ip = transport.ip_at;
-    let addresses = match transport.ip {
-        Ip::V4 => frame[ip + 12..ip + 20].to_vec(),
-        Ip::V6(v6) => {
-            let destination = v6.final_destination_at?;
-            [
-                &frame[ip + 8..ip + 24],
-                &frame[destination..destination + 16],
-            ]
-            .concat()
+    let mut changed: Vec<usize> = (0..data.len())
+        .filter(|&at| packet[at] != data[at])
+        .collect();
+    if let Some(transport) = lacking {
+        ip_holds(packet, transport.ip_at);
+        // Lengths, and the IPv4 header's checksum.
+        let written = [2, 3, 4, 5, 10, 11].map(|offset| transport.ip_at + offset);
+        changed.retain(|at| !written.contains(at));
+    }
+    let completed = counts.checksums_completed == 1;
+    match record.checksum {
+        SkbChecksum::Final => assert!(!completed, "a checksum that is final"),
+        SkbChecksum::Partial { start, field } => {
+            if !completed {
+                assert_eq!(counts.malformed_passed, 1, "neither completed nor odd");
+            } else if lacking.is_none_or(|transport| start >= transport.transport_at) {
+                told(record, packet, (start, field), headers.as_ref());
+            }
+            changed.retain(|&at| !completed || !(field..field + 4).contains(&at));
         }
+        SkbChecksum::Unknown => {
+            if let Some(transport) = &transport {
+                let length = transport.end - transport.transport_at;
+                if is_partial(data, transport, length) {
+                    assert!(completed && is_complete(packet, transport), "{packet:02x?}");
+                }
+            }
+            if let (true, Some(&first)) = (completed, changed.first()) {
+                changed.retain(|&at| at >= first + 4);
+            }
+        }
+    }
+    assert_eq!(changed, [], "changed: {packet:02x?}, {counts:?}");
+}
+
+/// The parts of a packet that is no tunnel and whose IP length was left out.
+fn lacking(record: &Record<'_>) -> Option<Transport> {
+    if record.gso_size == 0 {
+        return None;
+    }
+    let layers = Layers::of(record).ok()?;
+    let transport = *layers.transport();
+    let is_lacking = !layers.is_tunnel() && transport.ip_length(record.data) == Some(0);
+    is_lacking.then_some(transport)
+}
+
+/// What the kernel says is partial is summed from its start to the end of the
+/// packet, with whatever its field held.
+fn told(
+    record: &Record<'_>,
+    packet: &[u8],
+    (start, at): (usize, usize),
+    headers: Option<&Headers>,
+) {
+    let is_sctp = matches!(headers, Some(Headers::Ip(ip))
+        if ip.protocol == 132 && ip.payload_at == start && at == start + 8);
+    let is_crc =
+        || packet.get(at..at + 4) == Some(&crc32c(&record.data[start..]).to_le_bytes()[..]);
+    let is_sum = || {
+        let before = field(record.data, at).to_be_bytes();
+        (at - start) % 2 == 1 || folded(&[&packet[start..], &before]) == 0xffff
     };
-    let length = (transport.end - transport.transport_at) as u32;
-    let protocol: u32 = match transport.protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-    };
-    Some(
-        [
-            &addresses[..],
-            &length.to_be_bytes(),
-            &protocol.to_be_bytes(),
-        ]
-        .concat(),
-    )
+    assert!(is_crc() || !is_sctp && is_sum(), "{packet:02x?}");
 }

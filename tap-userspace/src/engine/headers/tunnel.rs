@@ -178,6 +178,13 @@ impl Tunnel {
         is_there.then_some(self.header_at + GRE_CHECKSUM_AT)
     }
 
+    /// Whether a GRE header has a checksum, and ends behind it.
+    #[must_use]
+    pub fn has_room_for_gre_checksum(&self, frame: &[u8]) -> bool {
+        self.gre_checksum_at(frame)
+            .is_some_and(|at| at + GRE_OPTION_BYTES <= self.inside_at)
+    }
+
     /// Whether it numbers its packets (GRE).
     #[must_use]
     pub fn has_sequence_numbers(&self, frame: &[u8]) -> bool {

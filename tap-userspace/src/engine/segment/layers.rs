@@ -206,8 +206,12 @@ fn told(
         Some(at) => Tunnel::told(headers, carrier, at),
         None => Tunnel::by_content(record.data, headers).filter(|tunnel| tunnel.carrier == carrier),
     };
+    let tunnel = tunnel.ok_or(Unsegmentable)?;
+    if has_checksum && carrier == Carrier::Gre && !tunnel.has_room_for_gre_checksum(record.data) {
+        return Err(Unsegmentable);
+    }
     let outer = Outer {
-        tunnel: tunnel.ok_or(Unsegmentable)?,
+        tunnel,
         has_checksum,
         has_own_length: gso_type.has(GsoType::PARTIAL),
     };
