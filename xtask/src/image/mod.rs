@@ -6,6 +6,7 @@ pub mod digest;
 pub mod layer;
 pub mod mirror;
 pub mod pause;
+pub mod sensor;
 pub mod suricata;
 pub mod web;
 
