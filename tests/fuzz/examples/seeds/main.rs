@@ -85,11 +85,11 @@ fn second_views(seeds: &[Seed]) -> io::Result<()> {
             [
                 &seen(OUT, 54, tcp4)[..],
                 &[
-                    AGAIN | 15 * STEP,
+                    AGAIN | (15 * STEP),
                     54,
                     AGAIN | OUT,
                     54,
-                    AGAIN | 16 * STEP,
+                    AGAIN | (16 * STEP),
                     54,
                 ],
             ]
