@@ -94,10 +94,13 @@ pub fn ask(skb: *mut __sk_buff, is_super_frame: bool) -> SkbMetadata {
 fn by_kfuncs(skb: *mut __sk_buff, is_super_frame: bool) -> SkbMetadata {
     let kernel = cast_to_kern_ctx(skb);
     let head = field::<u64>(kernel, layout!(head_at));
-    let mut metadata = of_sk_buff(|at| field::<u8>(kernel, at), |at| field::<u16>(kernel, at), {
-        // An offset within a buffer of less than 64 KiB in front of the data.
-        field::<u64>(kernel, layout!(data_at)).wrapping_sub(head) as u16
-    });
+    // An offset within a buffer of less than 64 KiB in front of the data.
+    let headroom = field::<u64>(kernel, layout!(data_at)).wrapping_sub(head) as u16;
+    let mut metadata = of_sk_buff(
+        |at| field::<u8>(kernel, at),
+        |at| field::<u16>(kernel, at),
+        headroom,
+    );
     if is_super_frame {
         let end = field::<u32>(kernel, layout!(end_at));
         let shared_info = rdonly_cast(
