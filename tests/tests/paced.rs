@@ -20,10 +20,8 @@ const BYTES_A_SECOND: u32 = 375_000_000;
 const TIME: Duration = Duration::from_secs(10);
 const TAP: &str = "podtap0";
 
-/// How often a machine that others keep busy is tried.
+/// How often it is tried.
 const ATTEMPTS: u32 = 3;
-/// From which share of its CPU time on it proves nothing.
-const BUSY_SHARE: f64 = 0.1;
 /// `USER_HZ`, the unit of times in /proc.
 const TICKS_A_SECOND: f64 = 100.0;
 
@@ -50,8 +48,9 @@ fn root_three_gigabits_a_second_to_a_file_lose_nothing() {
 }
 
 /// Sends to the pod while it is captured; panics unless all of it was
-/// mirrored and delivered. A machine that others keep busy proves nothing and
-/// is tried again.
+/// mirrored and delivered. Once may be the machine's doing: others that keep it
+/// busy, or a hypervisor that stops it for a tenth of a second, which no count
+/// in it shows. Each time is podtap's.
 fn paced<T>(node: &TestNetns, arguments: &[&str], listen: impl Fn() -> T) {
     for attempt in 1..=ATTEMPTS {
         let others = OtherLoad::watch();
@@ -69,10 +68,9 @@ fn paced<T>(node: &TestNetns, arguments: &[&str], listen: impl Fn() -> T) {
             closing.seen,
             share * 100.0
         );
-        assert!(share > BUSY_SHARE, "{story}");
         assert!(
             attempt < ATTEMPTS,
-            "{story}: run this on a machine of its own"
+            "{story}: each of {ATTEMPTS} times; is this a machine of its own?"
         );
         eprintln!("{story}: once more");
     }
