@@ -93,7 +93,8 @@ pub async fn capture(
     let datapath_options = DatapathOptions {
         gso_types: kernel.gso_types,
         frame_limit: options.frame_limit,
-        keep_duplicates: false,
+        // A target alone sees nothing twice.
+        keep_duplicates: true,
     };
     let datapath =
         Datapath::start(kernel.ring, datapath_options, sinks).map_err(CaptureError::Datapath)?;

@@ -12,7 +12,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -90,10 +90,11 @@ pub enum DatapathError {
 struct SharedState {
     stop: AtomicBool,
     counts: Mutex<DatapathCounts>,
-    /// Targets that stand, and how their super-frames are cut.
-    standing: Mutex<BTreeMap<TargetId, Segment>>,
-    /// How many they are.
-    standing_count: AtomicUsize,
+    /// Targets that are about to be enabled, and how their super-frames are
+    /// cut.
+    announced: Mutex<Vec<(TargetId, Segment)>>,
+    /// Whether there are any: asked for each record.
+    has_announced: AtomicBool,
     /// Targets that end, and are not yet counted as retired.
     retiring: Mutex<Vec<TargetId>>,
     /// Told once, when no more frames will be delivered.
@@ -109,8 +110,8 @@ struct Worker {
 /// All of the way but the ring.
 struct Outlet {
     gso_types: GsoTypes,
-    /// What was told of the targets that were met.
-    segments: BTreeMap<TargetId, Segment>,
+    /// Targets whose records may come, and how their super-frames are cut.
+    standing: BTreeMap<TargetId, Segment>,
     /// Unless duplicates are kept.
     duplicates: Option<Duplicates>,
     framer: Framer,
@@ -135,8 +136,8 @@ impl Datapath {
         let shared = Arc::new(SharedState {
             stop: AtomicBool::new(false),
             counts: Mutex::default(),
-            standing: Mutex::default(),
-            standing_count: AtomicUsize::new(0),
+            announced: Mutex::default(),
+            has_announced: AtomicBool::new(false),
             retiring: Mutex::default(),
             ended: tokio::sync::Notify::new(),
         });
@@ -144,7 +145,7 @@ impl Datapath {
             ring,
             outlet: Outlet {
                 gso_types: options.gso_types,
-                segments: BTreeMap::new(),
+                standing: BTreeMap::new(),
                 duplicates: (!options.keep_duplicates).then(Duplicates::new),
                 framer: Framer::new(),
                 clock: clocks::start(),
@@ -177,18 +178,13 @@ impl Datapath {
     /// Says that a target is about to be enabled, and how its super-frames are
     /// to be cut.
     pub fn announce(&self, target: TargetId, segment: Segment) {
-        let mut standing = self.shared.standing();
-        standing.insert(target, segment);
-        self.shared.count(&standing);
+        self.shared.announced().push((target, segment));
+        self.shared.has_announced.store(true, Ordering::Release);
     }
 
     /// Says that no more records of a target will be written: its counts are
     /// kept in [`DatapathCounts::retired`] from the next empty ring on.
     pub fn retire(&self, target: TargetId) {
-        let mut standing = self.shared.standing();
-        standing.remove(&target);
-        self.shared.count(&standing);
-        drop(standing);
         self.shared
             .retiring
             .lock()
@@ -222,12 +218,10 @@ impl Drop for Datapath {
 }
 
 impl SharedState {
-    fn standing(&self) -> MutexGuard<'_, BTreeMap<TargetId, Segment>> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self, standing: &BTreeMap<TargetId, Segment>) {
-        self.standing_count.store(standing.len(), Ordering::Release);
+    fn announced(&self) -> MutexGuard<'_, Vec<(TargetId, Segment)>> {
+        self.announced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -293,7 +287,12 @@ impl Worker {
             let Some(item) = self.ring.pop() else {
                 return true;
             };
-            self.outlet.take(&item, &self.shared);
+            if self.shared.has_announced.swap(false, Ordering::Acquire) {
+                self.outlet
+                    .standing
+                    .extend(self.shared.announced().drain(..));
+            }
+            self.outlet.take(&item);
         }
         false
     }
@@ -305,9 +304,16 @@ impl Worker {
             .retiring
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if retiring.is_empty() {
+            return;
+        }
+        // One that ends may have been announced and never heard of.
+        self.outlet
+            .standing
+            .extend(self.shared.announced().drain(..));
         for target in retiring.drain(..) {
             self.outlet.counts.retire(target);
-            self.outlet.segments.remove(&target);
+            self.outlet.standing.remove(&target);
         }
     }
 
@@ -322,7 +328,7 @@ impl Worker {
 }
 
 impl Outlet {
-    fn take(&mut self, bytes: &[u8], shared: &SharedState) {
+    fn take(&mut self, bytes: &[u8]) {
         self.counts.records += 1;
         let record = match decode(bytes, &self.gso_types) {
             Ok(record) => record,
@@ -342,15 +348,11 @@ impl Outlet {
         let target = self.counts.targets.entry(record.target_id).or_default();
         target.records += 1;
         let frames_before = target.frames;
-        let segment = *self.segments.entry(record.target_id).or_insert_with(|| {
-            let standing = shared.standing();
-            standing.get(&record.target_id).copied().unwrap_or_default()
-        });
+        let segment = self.standing.get(&record.target_id);
+        let segment = segment.copied().unwrap_or_default();
         // One target alone sees nothing twice.
-        let mut duplicates = self
-            .duplicates
-            .as_mut()
-            .filter(|_| shared.standing_count.load(Ordering::Acquire) > 1);
+        let is_alone = self.standing.len() < 2;
+        let mut duplicates = self.duplicates.as_mut().filter(|_| !is_alone);
         let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
         self.framer.frames(&record, segment, |bytes| {
             target.frames += 1;
