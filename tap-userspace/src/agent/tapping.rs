@@ -303,7 +303,10 @@ impl Tapping {
         let Some(tapped) = self.targets.remove(uid) else {
             return;
         };
-        let netns = self.reopen(uid, &tapped);
+        let needs_namespace = |standing: &Standing| standing.target.needs_namespace();
+        let netns = (tapped.targets.iter().any(needs_namespace))
+            .then(|| self.reopen(uid, &tapped))
+            .flatten();
         let pod = self
             .actual
             .attached

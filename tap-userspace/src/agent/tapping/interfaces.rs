@@ -74,10 +74,10 @@ impl Tapping {
     }
 
     fn check(&mut self, uid: &PodUid, datapath: &Datapath) {
-        let (Some(mut tapped), Some(attached)) = (
-            self.targets.remove(uid),
-            self.actual.attached.get(uid).cloned(),
-        ) else {
+        let Some(attached) = self.actual.attached.get(uid).cloned() else {
+            return;
+        };
+        let Some(mut tapped) = self.targets.remove(uid) else {
             return;
         };
         let netns = self.reopen(uid, &tapped);
