@@ -225,6 +225,7 @@ impl Agent {
                 undecodable: counts.undecodable,
                 delivered: total.delivered,
                 refused: total.refused,
+                duplicates: total.duplicates,
                 delay: DelayStatus {
                     p50_ns: counts.delays.quantile_ns(500),
                     p99_ns: counts.delays.quantile_ns(990),

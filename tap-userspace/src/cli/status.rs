@@ -114,8 +114,12 @@ fn table(status: &Status) -> Result<String> {
     }
     writeln!(
         text,
-        "since the agent started: {} records read, {} frames on {}, {} refused by it",
-        status.datapath.records, status.datapath.delivered, status.tap, status.datapath.refused
+        "since the agent started: {} records read, {} frames on {}, {} duplicates, {} refused by it",
+        status.datapath.records,
+        status.datapath.delivered,
+        status.tap,
+        status.datapath.duplicates,
+        status.datapath.refused
     )?;
     let delay = &status.datapath.delay;
     let ms = |ns: u64| std::time::Duration::from_nanos(ns).as_secs_f64() * 1e3;

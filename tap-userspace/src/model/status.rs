@@ -105,6 +105,10 @@ pub struct DatapathStatus {
     pub delivered: u64,
     /// Frames that the tap refused.
     pub refused: u64,
+    /// Frames that another pod of this node was seen to send, and that are on
+    /// the tap already.
+    #[serde(default)]
+    pub duplicates: u64,
     /// From the kernel program to the tap.
     #[serde(default)]
     pub delay: DelayStatus,
