@@ -50,35 +50,22 @@ pub(super) fn rungs(way: MetadataWay) -> Vec<(Metadata, Rung)> {
 }
 
 fn rung(metadata: Metadata, types: Option<&KernelTypes>) -> Option<Rung> {
-    let number = metadata as u32;
-    match metadata {
-        Metadata::Helpers => Some(Rung {
-            layout: SkbLayout {
-                metadata: number,
-                ..SkbLayout::default()
-            },
-            kfuncs: None,
-            gso_types: GsoTypes::default(),
-        }),
-        Metadata::ProbeReads => types.filter(|types| types.fits_window).map(|types| Rung {
-            layout: SkbLayout {
-                metadata: number,
-                ..types.layout
-            },
-            kfuncs: None,
-            gso_types: types.gso_types,
-        }),
-        Metadata::Kfuncs => types
-            .filter(|types| types.kfuncs.is_some())
-            .map(|types| Rung {
-                layout: SkbLayout {
-                    metadata: number,
-                    ..types.layout
-                },
-                kfuncs: types.kfuncs,
-                gso_types: types.gso_types,
-            }),
-    }
+    let (layout, kfuncs, gso_types) = match (metadata, types) {
+        (Metadata::Helpers, _) => <_>::default(),
+        (Metadata::ProbeReads, Some(types)) if types.fits_window => {
+            (types.layout, None, types.gso_types)
+        }
+        (Metadata::Kfuncs, Some(types)) => (types.layout, Some(types.kfuncs?), types.gso_types),
+        (Metadata::ProbeReads | Metadata::Kfuncs, _) => return None,
+    };
+    Some(Rung {
+        layout: SkbLayout {
+            metadata: metadata as u32,
+            ..layout
+        },
+        kfuncs,
+        gso_types,
+    })
 }
 
 /// As in `status` and on the command line.
