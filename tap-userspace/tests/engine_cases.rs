@@ -11,9 +11,8 @@ use tap_userspace::{
         decode::Record,
         framer::Framer,
         offload::{GsoType, SkbChecksum},
-        segment::Segment,
     },
-    model::TargetId,
+    model::{Segment, TargetId},
 };
 
 /// To the kernel, a 0 in a super-frame's UDP checksum is a sum like any other

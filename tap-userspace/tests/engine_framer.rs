@@ -18,7 +18,7 @@ use tap_common::LinkLayer;
 use tap_userspace::engine::decode::VlanTag;
 use tap_userspace::engine::framer::{Framer, FramerCounts};
 use tap_userspace::engine::offload::{GsoType, SkbChecksum};
-use tap_userspace::engine::segment::Segment;
+use tap_userspace::model::Segment;
 
 /// Bytes that are nearly a packet: some are other ones, the end may be
 /// missing, and there may be more.

@@ -5,7 +5,9 @@
 //! receives takes one, and is a duplicate then. So frames that were sent are
 //! never duplicates, retransmissions among them; a frame whose first view was
 //! lost, or taken before the sender was tapped, is none; and `n` equal frames
-//! that were sent make `n` that were received duplicates, never more.
+//! to one receiver that were sent make `n` that were received duplicates, never
+//! more. What is sent to a group may be received by many pods, and takes no
+//! credits.
 //!
 //! The key is what does not change from the one interface to the other:
 //! addresses, protocol, lengths, IP ID and fragment, and the first bytes
@@ -18,14 +20,15 @@
 //! A packet from elsewhere that equals, in all of that, one which another pod
 //! of this node has sent less than [`WINDOW_NS`] before and which never
 //! arrived, is taken for it. Its payload differs only where the checksum does
-//! not show it.
+//! not show it. An equal frame that is sent within that time renews the credits
+//! that are still open.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use tap_common::Direction;
 
 use super::headers::{
-    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPES_VLAN, MACS_BYTES, VLAN_TAG_BYTES, field,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPES_VLAN, IPV6_BYTES, MACS_BYTES, VLAN_TAG_BYTES, field,
 };
 use crate::model::FrameBytes;
 
@@ -42,7 +45,6 @@ const WAYS: usize = 4;
 /// options, and some.
 const TRANSPORT_BYTES: usize = 24;
 const IPV4_BYTES: usize = 20;
-const IPV6_BYTES: usize = 40;
 /// The longest key: of IPv6.
 const KEY_BYTES: usize = IPV6_BYTES + TRANSPORT_BYTES;
 

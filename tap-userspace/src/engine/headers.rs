@@ -186,6 +186,17 @@ impl Headers {
 }
 
 impl Ip {
+    /// Offset of the length in an IP header that begins at `ip_at`.
+    #[must_use]
+    #[inline]
+    pub fn length_at(self, ip_at: usize) -> usize {
+        ip_at
+            + match self {
+                Self::V4 => ipv4::LENGTH_FIELD,
+                Self::V6(_) => ipv6::LENGTH_FIELD,
+            }
+    }
+
     /// Offset of what the IP length counts from, for a header at `ip_at`: of
     /// the packet in IPv4, of what follows the fixed header in IPv6.
     #[must_use]
@@ -213,11 +224,7 @@ impl Transport {
     /// the packet in IPv4, of what follows the fixed header in IPv6.
     #[must_use]
     pub fn ip_length(&self, frame: &[u8]) -> Option<u16> {
-        let at = match self.ip {
-            Ip::V4 => ipv4::LENGTH_FIELD,
-            Ip::V6(_) => ipv6::LENGTH_FIELD,
-        };
-        field::read_u16(frame, self.ip_at + at)
+        field::read_u16(frame, self.ip.length_at(self.ip_at))
     }
 
     /// What that length counts before the payload, in bytes.
@@ -225,9 +232,7 @@ impl Transport {
     pub fn counted_headers_len(&self) -> usize {
         self.payload_at - self.ip.counted_from(self.ip_at)
     }
-}
 
-impl Transport {
     /// Where the same parts are when the headers have moved by `moved` bytes,
     /// and `removed` bytes between the IP header and the transport header are
     /// gone.

@@ -28,8 +28,7 @@
 use super::checksum::{Sum, pseudo_header};
 use super::headers::{IPV6_BYTES, Ip, Protocol, Transport, field, number};
 use super::link::Link;
-pub use crate::model::Segment;
-use crate::model::{FrameBytes, JUMBO_IP_BYTES};
+use crate::model::{FrameBytes, JUMBO_IP_BYTES, Segment};
 use ip::{IpAt, IpHeader};
 pub use layers::{Layers, LayersError};
 use outer::OuterHeader;
@@ -272,7 +271,7 @@ fn without(header: &[u8], fields: &[usize]) -> Sum {
     })
 }
 
-/// A length that [`SuperFrame::check`] has found to fit.
+/// A length that [`SuperFrame::cut`] has found to fit.
 fn low_u16(length: usize) -> u16 {
     u16::try_from(length).unwrap_or(u16::MAX)
 }

@@ -19,9 +19,8 @@ use tap_userspace::{
         decode::Record,
         framer::{Framer, FramerCounts},
         offload::{GsoType, SkbChecksum},
-        segment::Segment,
     },
-    model::TargetId,
+    model::{Segment, TargetId},
 };
 use tests::{PacketSocket, Veth, offloads};
 

@@ -36,8 +36,9 @@ const GRE_UNKNOWN: u16 = 0x4fff;
 /// Bytes of a GRE header without these, and of each of them.
 const GRE_BYTES: usize = 4;
 const GRE_OPTION_BYTES: usize = 4;
-/// Offset of the checksum in a GRE header that has one.
-const GRE_CHECKSUM_AT: usize = 4;
+/// Offset of the checksum in a GRE header that has one; a reserved field follows
+/// it (RFC 2784 section 2.1).
+pub(in crate::engine) const GRE_CHECKSUM_AT: usize = 4;
 
 /// What carries the inner packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,9 @@ use super::{low_u16, without};
 use crate::engine::checksum::Sum;
 use crate::engine::headers::{Ip, field};
 
-/// Offsets in an IPv4 header of its length, identification and checksum.
-const IPV4_LENGTH: usize = 2;
+/// Offsets in an IPv4 header of its identification and checksum.
 const IPV4_ID: usize = 4;
 const IPV4_CHECKSUM: usize = 10;
-/// Offset in an IPv6 header of its payload length.
-const IPV6_LENGTH: usize = 4;
 
 /// Where an IP header is in a template.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +23,8 @@ pub(super) struct IpAt {
 pub(super) struct IpHeader {
     v4: bool,
     at: usize,
+    /// The length field.
+    length_at: usize,
     /// Bytes that the length field counts before the payload.
     headers_len: usize,
     id: u16,
@@ -37,27 +36,27 @@ pub(super) struct IpHeader {
 impl IpHeader {
     pub(super) fn new(template: &[u8], at: IpAt, has_fixed_id: bool) -> Self {
         let header = template.get(at.at..at.next_at).unwrap_or_default();
+        let length_at = at.ip.length_at(at.at);
         Self {
             v4: at.ip == Ip::V4,
             at: at.at,
+            length_at,
             headers_len: at.payload_at - at.ip.counted_from(at.at),
             id: field::read_u16(header, IPV4_ID).unwrap_or(0),
             has_fixed_id,
-            constant: without(header, &[IPV4_LENGTH, IPV4_ID, IPV4_CHECKSUM]),
+            constant: without(header, &[length_at - at.at, IPV4_ID, IPV4_CHECKSUM]),
         }
     }
 
     /// Writes them for a payload of this many bytes.
     pub(super) fn write(&self, template: &mut [u8], payload_len: usize) {
         let length = low_u16(self.headers_len + payload_len);
+        field::write_u16(template, self.length_at, length);
         if self.v4 {
             // The whole header anew, as `ip_send_check`.
             let sum = self.constant + Sum::of_u16(length) + Sum::of_u16(self.id);
-            field::write_u16(template, self.at + IPV4_LENGTH, length);
             field::write_u16(template, self.at + IPV4_ID, self.id);
             field::write_u16(template, self.at + IPV4_CHECKSUM, sum.checksum());
-        } else {
-            field::write_u16(template, self.at + IPV6_LENGTH, length);
         }
     }
 

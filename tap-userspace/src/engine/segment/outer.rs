@@ -8,11 +8,7 @@ use super::transport::UDP_LENGTH;
 use crate::engine::checksum::Sum;
 use crate::engine::checksum::partial::{UDP_FIELD, never_zero};
 use crate::engine::headers::field;
-use crate::engine::headers::tunnel::Carrier;
-
-/// Offset in a GRE header of its checksum, which a reserved field follows
-/// (RFC 2784 section 2.1).
-const GRE_CHECKSUM: usize = 4;
+use crate::engine::headers::tunnel::{Carrier, GRE_CHECKSUM_AT};
 
 /// Writes the fields of a tunnel's headers that differ from frame to frame.
 pub(super) struct OuterHeader {
@@ -84,9 +80,9 @@ impl OuterHeader {
                 field::write_u16(template, self.at + UDP_FIELD, never_zero(sum.checksum()));
             }
             (Carrier::Gre, Some(_)) => {
-                field::write_u32(template, self.at + GRE_CHECKSUM, 0);
+                field::write_u32(template, self.at + GRE_CHECKSUM_AT, 0);
                 let sum = self.sum(template, payload);
-                field::write_u16(template, self.at + GRE_CHECKSUM, sum.checksum());
+                field::write_u16(template, self.at + GRE_CHECKSUM_AT, sum.checksum());
             }
             (Carrier::Gre, None) | (Carrier::Ip, _) => {}
         }
