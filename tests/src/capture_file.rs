@@ -1,8 +1,7 @@
 //! A pcapng capture, read by a crate that knows nothing of podtap.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
-use etherparse::{SlicedPacket, TransportSlice};
 use pcap_file::pcapng::{
     Block, PcapNgReader,
     blocks::{
@@ -11,7 +10,7 @@ use pcap_file::pcapng::{
 };
 use tap_common::Direction;
 
-use crate::{Transfer, eventually};
+use crate::{Transfer, eventually, tcp_stream};
 
 /// A whole capture.
 #[derive(Clone, Debug, Default)]
@@ -103,43 +102,14 @@ impl CaptureFile {
             .collect()
     }
 
-    /// What a transfer's sender sent, put together from the frames; panics if
-    /// a byte is missing.
+    /// What a transfer's sender sent, put together from the packets, which are
+    /// whole; panics if a byte is missing.
     #[must_use]
     pub fn payload_of(&self, transfer: &Transfer) -> Vec<u8> {
-        let mut segments = BTreeMap::new();
-        let mut first_sequence = None;
-        for packet in &self.packets {
-            let frame = SlicedPacket::from_ethernet(&packet.bytes).expect("a frame");
-            let Some(TransportSlice::Tcp(tcp)) = frame.transport else {
-                continue;
-            };
-            let ports = (tcp.source_port(), tcp.destination_port());
-            if ports != (transfer.from.port(), transfer.to.port()) {
-                continue;
-            }
-            if tcp.syn() {
-                first_sequence = Some(tcp.sequence_number().wrapping_add(1));
-            }
-            let first = first_sequence.expect("the capture begins before the connection");
-            // The transfer is far shorter than the sequence space.
-            let offset = tcp.sequence_number().wrapping_sub(first) as usize;
-            if !tcp.payload().is_empty() {
-                segments.insert(offset, tcp.payload().to_vec());
-            }
-        }
-        let mut payload = Vec::new();
-        for (offset, segment) in segments {
-            // A retransmission may overlap what is there; a hole may not be.
-            assert!(
-                offset <= payload.len(),
-                "bytes are missing at {}",
-                payload.len()
-            );
-            payload.truncate(offset);
-            payload.extend(segment);
-        }
-        payload
+        tcp_stream::payload(
+            self.packets.iter().map(|packet| &packet.bytes[..]),
+            transfer,
+        )
     }
 }
 

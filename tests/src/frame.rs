@@ -1,8 +1,6 @@
 //! Judges frames with a parser that knows nothing of podtap.
 
-use std::collections::BTreeMap;
-
-use crate::{Frames, Transfer};
+use crate::{Frames, Transfer, tcp_stream};
 use etherparse::{LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
 use sha2::{Digest as _, Sha256};
 
@@ -31,37 +29,7 @@ pub fn assert_wire_true(frames: &Frames) -> usize {
 /// Puts the sender's bytes together from the frames; panics unless they are
 /// those that were sent.
 pub fn assert_carries(frames: &Frames, transfer: &Transfer) {
-    let mut segments = BTreeMap::new();
-    let mut first_sequence = None;
-    for (_, bytes) in frames {
-        let Some(TransportSlice::Tcp(tcp)) = parse(bytes).transport else {
-            continue;
-        };
-        let ports = (tcp.source_port(), tcp.destination_port());
-        if ports != (transfer.from.port(), transfer.to.port()) {
-            continue;
-        }
-        if tcp.syn() {
-            first_sequence = Some(tcp.sequence_number().wrapping_add(1));
-        }
-        let first = first_sequence.expect("frames from the beginning of the connection on");
-        // The transfers are far shorter than the sequence space.
-        let offset = tcp.sequence_number().wrapping_sub(first) as usize;
-        if !tcp.payload().is_empty() {
-            segments.insert(offset, tcp.payload().to_vec());
-        }
-    }
-    let mut payload = Vec::new();
-    for (offset, segment) in segments {
-        // A retransmission may overlap what is there; a hole may not be.
-        assert!(
-            offset <= payload.len(),
-            "bytes are missing at {}",
-            payload.len()
-        );
-        payload.truncate(offset);
-        payload.extend(segment);
-    }
+    let payload = tcp_stream::payload(frames.iter().map(|(_, bytes)| &bytes[..]), transfer);
     let sha256 = <[u8; 32]>::from(Sha256::digest(&payload));
     assert_eq!(
         sha256, transfer.sha256,
@@ -77,7 +45,8 @@ pub fn vlan_id(bytes: &[u8]) -> Option<u16> {
     }
 }
 
-fn parse(bytes: &[u8]) -> SlicedPacket<'_> {
+/// The frame's headers; panics if it is none.
+pub(crate) fn parse(bytes: &[u8]) -> SlicedPacket<'_> {
     SlicedPacket::from_ethernet(bytes)
         .unwrap_or_else(|error| panic!("no frame: {error}: {bytes:02x?}"))
 }

@@ -19,6 +19,7 @@ mod packet_socket;
 mod podtap;
 mod residue;
 pub mod source;
+mod tcp_stream;
 mod traffic;
 mod veth;
 mod wait;

@@ -270,9 +270,9 @@ fn root_a_stream_is_whole_however_it_ends() {
         assert_eq!(statistics.delivered, Some(closing.captured), "{log}");
         assert_eq!(statistics.received, Some(closing.received), "{log}");
         assert_eq!(statistics.dropped, Some(0), "{log}");
-        let payload = bytes_of(&file, &transfer);
         assert_eq!(
-            payload, TRANSFER_BYTES,
+            file.payload_of(&transfer).len(),
+            TRANSFER_BYTES,
             "bytes of the transfer in the stream"
         );
         Residue::assert_none(&[&veth.pod.netns]);
@@ -494,7 +494,7 @@ fn root_a_direction_is_the_pods() {
         assert!(!file.packets.is_empty());
         assert!(file.packets.iter().all(|packet| packet.direction == wanted));
         // The pod sends the data: in the other direction there is none.
-        let payload = bytes_of(&file, &transfer);
+        let payload = file.payload_of(&transfer).len();
         let expected = if wanted == Direction::Out {
             TRANSFER_BYTES
         } else {
@@ -559,22 +559,6 @@ fn stream(veth: &Veth, arguments: &[&str]) -> Running {
     let mut command = capture_of(&veth.pod);
     command.args(["-w", "-"]).args(arguments);
     Running::start(command.stdout(Stdio::piped()), CAPTURING)
-}
-
-/// How many bytes of the transfer the capture has.
-fn bytes_of(file: &CaptureFile, transfer: &Transfer) -> usize {
-    let mut segments = Vec::new();
-    for packet in &file.packets {
-        let frame = etherparse::SlicedPacket::from_ethernet(&packet.bytes).expect("a frame");
-        let Some(etherparse::TransportSlice::Tcp(tcp)) = frame.transport else {
-            continue;
-        };
-        let ports = (tcp.source_port(), tcp.destination_port());
-        if ports == (transfer.from.port(), transfer.to.port()) {
-            segments.push((tcp.sequence_number(), tcp.payload().len()));
-        }
-    }
-    covered(&segments)
 }
 
 /// How many bytes segments from the SYN on cover together: one that was sent

@@ -116,10 +116,11 @@ fn check_sources() -> Result<()> {
     })
 }
 
-/// The tests that need the kernel of this machine, but no cluster. One at a
-/// time: they count packets, and one's load would be the other's loss.
+/// The tests that need the kernel of this machine, but no cluster, and the
+/// harness's own. One at a time: they count packets, and one's load would be
+/// the other's loss.
 fn integration_tests(binary: &Path) -> Result<()> {
-    let mut arguments = vec!["--package", "tests"];
+    let mut arguments = vec!["--package", "tests", "--lib"];
     let names = test_names()?;
     for name in names.iter().filter(|name| *name != CLUSTER_TEST) {
         arguments.extend(["--test", name]);
