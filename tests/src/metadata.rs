@@ -5,10 +5,7 @@ use std::num::NonZeroU32;
 
 use tap_common::{Direction, Metadata};
 use tap_userspace::{
-    adapter::{
-        bpf::{Hook, Kernel, MetadataWay, Shared, SharedError, SharedOptions},
-        netns::Netns,
-    },
+    adapter::bpf::{Hook, Kernel, MetadataWay, Shared, SharedError, SharedOptions},
     agent::target::Target,
     engine::{
         decode::decode,
@@ -73,7 +70,7 @@ const CORRUPT: &[u8] = b"podtap: corrupt";
 const WRONG_CHECKSUM: u16 = 0xbad1;
 
 fn traffic(kernel: &mut Kernel, veth: &Veth) -> Vec<Seen> {
-    let netns = Netns::by_name_or_path(&veth.pod.netns.path().to_string_lossy()).expect("a netns");
+    let netns = veth.pod.netns.open();
     let target = Target::attach(
         &kernel.shared,
         TargetId(1),

@@ -11,7 +11,10 @@ use std::{
 };
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
-use tap_userspace::adapter::link::{Link, Links};
+use tap_userspace::adapter::{
+    link::{Link, Links},
+    netns::Netns,
+};
 
 /// A network namespace of its own.
 #[derive(Debug)]
@@ -90,6 +93,12 @@ impl TestNetns {
     #[must_use]
     pub fn link(&self, name: &str) -> Option<Link> {
         self.links().into_iter().find(|link| link.name == name)
+    }
+
+    /// It, as podtap opens one.
+    #[must_use]
+    pub fn open(&self) -> Netns {
+        Netns::by_name_or_path(&self.path().to_string_lossy()).expect("the namespace")
     }
 
     /// A path that opens it, for other processes, as long as this lives.

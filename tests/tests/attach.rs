@@ -14,10 +14,7 @@ use std::{
 use nix::sys::signal::Signal;
 use tap_common::{Direction, LinkLayer};
 use tap_userspace::{
-    adapter::{
-        bpf::{Attachment, Hook, Kernel, Programs, Shared},
-        netns::Netns,
-    },
+    adapter::bpf::{Attachment, Hook, Kernel, Programs, Shared},
     model::TargetId,
 };
 use tests::{
@@ -453,7 +450,9 @@ impl ForeignProgram {
             &Direction::ALL,
         )
         .expect("programs");
-        let attachment = netns(pod)
+        let attachment = pod
+            .netns
+            .open()
             .inside(|| programs.attach("eth0", &Direction::ALL, hook))
             .expect("the namespace")
             .expect("to attach");
@@ -470,13 +469,10 @@ impl ForeignProgram {
     }
 
     fn remove(self, pod: &VethEnd) {
-        netns(pod)
+        pod.netns
+            .open()
             .inside(|| self.attachment.remove("eth0"))
             .expect("the namespace")
             .expect("to detach");
     }
-}
-
-fn netns(pod: &VethEnd) -> Netns {
-    Netns::by_name_or_path(&pod.netns.path().to_string_lossy()).expect("the namespace")
 }

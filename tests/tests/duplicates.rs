@@ -7,10 +7,7 @@ use std::num::NonZeroU32;
 
 use tap_common::{Direction, Verdict};
 use tap_userspace::{
-    adapter::{
-        bpf::{Heartbeat, Hook, KernelLog, Shared},
-        netns::Netns,
-    },
+    adapter::bpf::{Heartbeat, Hook, KernelLog, Shared},
     agent::{
         datapath::{Datapath, DatapathCounts, DatapathOptions},
         target::Target,
@@ -79,7 +76,8 @@ fn root_a_flow_stays_whole_when_one_of_its_taps_comes_and_goes() {
             let seen = peer.ledger().expect("the ledger").total();
             (seen.count(Verdict::Mirrored).packets > 50).then_some(seen)
         });
-        peer.detach(Some(&netns(&veth.peer))).expect("to detach");
+        peer.detach(Some(&veth.peer.netns.open()))
+            .expect("to detach");
         tap.datapath.retire(PEER);
         (transfer.join().expect("the transfer"), seen)
     });
@@ -132,7 +130,7 @@ impl Tap {
         Target::attach(
             &self.shared,
             id,
-            &netns(end),
+            &end.netns.open(),
             "eth0",
             &Direction::ALL,
             Hook::Auto,
@@ -152,10 +150,6 @@ impl Tap {
             counts: finished.counts,
         }
     }
-}
-
-fn netns(end: &VethEnd) -> Netns {
-    Netns::by_name_or_path(&end.netns.path().to_string_lossy()).expect("the namespace")
 }
 
 type End<'a> = (&'a VethEnd, std::net::IpAddr);

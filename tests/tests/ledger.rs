@@ -9,10 +9,7 @@ use nix::sys::signal::Signal;
 use rustix::time::{ClockId, clock_gettime};
 use tap_common::{Direction, LinkLayer, Verdict};
 use tap_userspace::{
-    adapter::{
-        bpf::{Hook, Kernel, Programs, Ring, Shared},
-        netns::Netns,
-    },
+    adapter::bpf::{Hook, Kernel, Programs, Ring, Shared},
     agent::target::Target,
     engine::{decode::decode, offload::GsoTypes},
     model::{Ledger, TargetId},
@@ -80,7 +77,7 @@ fn root_a_dormant_target_counts_and_copies_nothing() {
             log,
             ..
         } = Shared::open(RING_BYTES).expect("the kernel side");
-        let netns = open(&veth.pod);
+        let netns = veth.pod.netns.open();
         let mut programs =
             Programs::load(&shared, TargetId(1), LinkLayer::Ethernet, &Direction::ALL)
                 .expect("the programs");
@@ -276,16 +273,11 @@ fn transfer(veth: &Veth, len: usize) {
     );
 }
 
-fn open(end: &VethEnd) -> Netns {
-    let path = end.netns.path();
-    Netns::by_name_or_path(&path.to_string_lossy()).expect("the namespace")
-}
-
 fn attach(shared: &Shared, end: &VethEnd) -> Target {
     Target::attach(
         shared,
         TargetId(1),
-        &open(end),
+        &end.netns.open(),
         "eth0",
         &Direction::ALL,
         Hook::Tcx,

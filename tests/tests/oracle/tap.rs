@@ -51,8 +51,7 @@ impl Tap {
             vec![Box::new(frames.clone())],
         )
         .expect("the datapath");
-        let path = end.netns.path();
-        let netns = Netns::by_name_or_path(&path.to_string_lossy()).expect("the namespace");
+        let netns = end.netns.open();
         let target = Target::attach(
             &kernel.shared,
             TargetId(1),

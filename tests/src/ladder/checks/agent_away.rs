@@ -10,8 +10,6 @@ use tap_userspace::{
 };
 use tests::{Veth, tcp_transfer};
 
-use super::capture::netns;
-
 pub(super) fn check(hook: Hook) -> String {
     let veth = Veth::new();
     let Kernel {
@@ -21,7 +19,7 @@ pub(super) fn check(hook: Hook) -> String {
         log: _log,
         ..
     } = Shared::open(NonZeroU32::new(1 << 25).expect("not 0")).expect("the kernel side");
-    let netns = netns(&veth.pod);
+    let netns = veth.pod.netns.open();
     let target = Target::attach(&shared, TargetId(1), &netns, "eth0", &Direction::ALL, hook)
         .expect("a target");
     let transfer = || {

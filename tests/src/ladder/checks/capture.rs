@@ -55,7 +55,7 @@ impl<'a> Capture<'a> {
             vec![Box::new(frames.clone())],
         )
         .expect("the datapath");
-        let netns = netns(&veth.pod);
+        let netns = veth.pod.netns.open();
         let target = Target::attach(
             &kernel.shared,
             TargetId(1),
@@ -116,10 +116,4 @@ impl<'a> Capture<'a> {
             counts: counts.framer,
         }
     }
-}
-
-/// An end's namespace, as podtap opens one.
-pub(super) fn netns(end: &VethEnd) -> Netns {
-    let path = end.netns.path();
-    Netns::by_name_or_path(&path.to_string_lossy()).expect("the namespace")
 }

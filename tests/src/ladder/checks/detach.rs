@@ -15,7 +15,6 @@ use tap_userspace::{
 };
 use tests::{Veth, VethEnd, tcp_transfer};
 
-use super::capture::netns;
 use crate::hooks;
 
 /// The kernel frees programs some time after their last user.
@@ -73,7 +72,7 @@ pub(super) fn foreign_qdisc(hook: Hook) -> String {
 /// Returns what was there in between.
 fn attach_and_detach(pod: &VethEnd, hook: Hook) -> Vec<String> {
     let kernel = Shared::open(NonZeroU32::new(1 << 20).expect("not 0")).expect("the kernel side");
-    let netns = netns(pod);
+    let netns = pod.netns.open();
     let target = Target::attach(
         &kernel.shared,
         TargetId(1),

@@ -9,8 +9,6 @@ use tap_userspace::{
 };
 use tests::{Veth, tcp_transfer};
 
-use super::capture::netns;
-
 pub(super) fn check(hook: Hook) -> String {
     let veth = Veth::new();
     let Kernel {
@@ -20,7 +18,7 @@ pub(super) fn check(hook: Hook) -> String {
         log: _log,
         ..
     } = Shared::open(NonZeroU32::new(1 << 20).expect("not 0")).expect("the kernel side");
-    let netns = netns(&veth.pod);
+    let netns = veth.pod.netns.open();
     let mut programs = Programs::load(&shared, TargetId(1), LinkLayer::Ethernet, &Direction::ALL)
         .expect("the programs");
     let attachment = netns

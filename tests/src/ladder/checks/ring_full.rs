@@ -10,8 +10,6 @@ use tap_userspace::{
 };
 use tests::{Veth, tcp_transfer};
 
-use super::capture::netns;
-
 /// The smallest that the kernel takes: one page.
 const RING_BYTES: NonZeroU32 = NonZeroU32::new(4096).expect("not 0");
 
@@ -24,7 +22,7 @@ pub(super) fn check(hook: Hook) -> String {
         log: _log,
         ..
     } = Shared::open(RING_BYTES).expect("the kernel side");
-    let netns = netns(&veth.pod);
+    let netns = veth.pod.netns.open();
     let target = Target::attach(&shared, TargetId(1), &netns, "eth0", &Direction::ALL, hook)
         .expect("a target");
     // Nobody reads the ring meanwhile.

@@ -11,13 +11,12 @@ use tap_userspace::{
 };
 use tests::{Veth, tcp_transfer};
 
-use super::capture::netns;
 use crate::{hooks, quiet};
 
 pub(super) fn check(hook: Hook) -> String {
     let veth = Veth::new();
     let kernel = Shared::open(NonZeroU32::new(1 << 24).expect("not 0")).expect("the kernel side");
-    let netns = netns(&veth.pod);
+    let netns = veth.pod.netns.open();
     let attach = |id| {
         Target::attach(
             &kernel.shared,
