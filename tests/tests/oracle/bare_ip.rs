@@ -19,7 +19,11 @@ use tap_common::{Direction, Metadata};
 use tests::{TestNetns, VethEnd, eventually_equal};
 
 use crate::{
-    collector::Collector, difference::hex, random::Random, run::seed, sockets, tap::RUNGS, tap::Tap,
+    difference::hex,
+    random::Random,
+    run::seed,
+    sockets,
+    tap::{Ended, RUNGS, Tap},
 };
 
 /// More packets than a connection has under way.
@@ -47,8 +51,7 @@ fn root_tcp_over_ipv6_without_a_link_layer_becomes_the_kernels_packets() {
 
 fn compare(metadata: Metadata, address: impl Fn(&VethEnd) -> IpAddr) {
     let [(pod, pod_end), (peer, peer_end)] = [1, 2].map(end);
-    let frames = Collector::new(Direction::Out);
-    let tap = Tap::start(&pod, &frames, metadata);
+    let tap = Tap::start(&pod, Direction::Out, metadata);
     let wire = Arc::new(Mutex::new(Vec::new()));
     let stop = Arc::new(AtomicBool::new(false));
     let cables = [
@@ -58,12 +61,15 @@ fn compare(metadata: Metadata, address: impl Fn(&VethEnd) -> IpAddr) {
     let seed = seed();
     sockets::tcp(&pod, &peer, address(&peer), &mut Random::of_case(seed, 0));
     let carried = || wire.lock().expect("the packets").len();
-    eventually_equal("frames and packets", || (frames.count(), carried()));
+    eventually_equal("frames and packets", || (tap.count(), carried()));
     stop.store(true, Ordering::Release);
     for cable in cables {
         cable.join().expect("a cable");
     }
-    let counts = tap.finish();
+    let Ended {
+        counts,
+        frames: ours,
+    } = tap.finish();
     eprintln!("SEED={seed}, {metadata:?}: {counts:?}");
     assert!(counts.super_frames > 50, "{counts:?}");
     let kernels: Vec<_> = wire
@@ -72,7 +78,6 @@ fn compare(metadata: Metadata, address: impl Fn(&VethEnd) -> IpAddr) {
         .iter()
         .map(|packet| on_ethernet(packet))
         .collect();
-    let ours = frames.take();
     for (index, (ours, kernels)) in ours.iter().zip(&kernels).enumerate() {
         assert_eq!(hex(ours), hex(kernels), "SEED={seed}, frame {index}");
     }

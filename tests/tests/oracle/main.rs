@@ -12,7 +12,6 @@ mod big_tcp;
 mod bridge;
 mod build;
 mod case;
-mod collector;
 mod difference;
 mod fields;
 mod fixed;

@@ -14,9 +14,4 @@ impl Marker {
     pub(crate) fn is(self, frame: &[u8]) -> bool {
         frame == self.frame()
     }
-
-    /// Whether it is one of any case.
-    pub(crate) fn is_one(frame: &[u8]) -> bool {
-        frame.starts_with(&Self(0).frame()[..21])
-    }
 }

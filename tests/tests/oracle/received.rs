@@ -16,7 +16,6 @@ use tests::{
 };
 
 use crate::{
-    collector::Collector,
     fields,
     machine::{dropped, stay_on_one_processor},
     marker::Marker,
@@ -99,8 +98,7 @@ pub(crate) fn compare_on(
         VnetSocket::open(veth.peer.link().index)
     });
     let sender = sender.expect("a device without offloads");
-    let frames = Collector::new(Direction::In);
-    let tap = Tap::start(&veth.pod, &frames, metadata);
+    let tap = Tap::start(&veth.pod, Direction::In, metadata);
     let wire = veth.peer.packet_socket();
     stay_on_one_processor();
     let gather = |marker| {
@@ -109,7 +107,7 @@ pub(crate) fn compare_on(
             .expect("to send the marker");
         Both {
             kernels: read_until(&wire, marker, Passing::Out),
-            ours: frames.take_until(marker),
+            ours: tap.take_until(marker),
         }
     };
     // What one of the two saw before the other was there.
@@ -125,7 +123,7 @@ pub(crate) fn compare_on(
             break both;
         }
     };
-    let counts = tap.finish();
+    let counts = tap.finish().counts;
     eprintln!(
         "SEED={seed}, {metadata:?}: {} frames, attempt {attempt}; {counts:?}",
         both.ours.len()

@@ -12,7 +12,6 @@ use tests::{PacketSocket, Veth, offloads};
 
 use crate::{
     bridge::bridge,
-    collector::Collector,
     machine::{dropped, stay_on_one_processor},
     marker::Marker,
     tap::Tap,
@@ -40,7 +39,6 @@ pub(crate) struct Stage {
     sender: VnetSocket,
     wire: PacketSocket,
     tap: Tap,
-    frames: Collector,
     markers: u64,
     dropped: u64,
 }
@@ -78,8 +76,7 @@ impl Stage {
         let pod = &veth.pod.netns;
         pod.inside(|| offloads::none_for_sending("eth0"))
             .expect("a device without offloads");
-        let frames = Collector::new(Direction::Out);
-        let tap = Tap::start(&veth.pod, &frames, metadata);
+        let tap = Tap::start(&veth.pod, Direction::Out, metadata);
         let sender = pod
             .inside(|| {
                 let link = Links::open().and_then(|links| links.by_name(interface));
@@ -93,7 +90,6 @@ impl Stage {
             sender,
             wire,
             tap,
-            frames,
             markers: 0,
             dropped: 0,
         };
@@ -122,7 +118,7 @@ impl Stage {
             .expect("to send the marker");
         Both {
             kernels: read_until(&self.wire, marker, Passing::In),
-            ours: self.frames.take_until(marker),
+            ours: self.tap.take_until(marker),
         }
     }
 
@@ -134,6 +130,6 @@ impl Stage {
     }
 
     pub(crate) fn finish(self) -> FramerCounts {
-        self.tap.finish()
+        self.tap.finish().counts
     }
 }

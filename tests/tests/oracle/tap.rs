@@ -1,23 +1,17 @@
-//! podtap on one interface, with the whole of its datapath behind it.
+//! podtap on one interface, asking for metadata in one way.
 
 use std::num::NonZeroU32;
 
-use tap_common::{Direction, Metadata, Verdict};
+use tap_common::{Direction, Metadata};
 use tap_userspace::{
-    adapter::{
-        bpf::{Heartbeat, Hook, KernelLog, MetadataWay, Shared, SharedOptions},
-        netns::Netns,
-    },
-    agent::{
-        datapath::{Datapath, DatapathOptions},
-        target::Target,
-    },
+    adapter::bpf::{Hook, MetadataWay, SharedOptions},
+    agent::datapath::DatapathOptions,
     engine::framer::FramerCounts,
     model::TargetId,
 };
-use tests::VethEnd;
+use tests::{Collector, Frames, VethEnd};
 
-use crate::collector::Collector;
+use crate::marker::Marker;
 
 /// Room for all that is on its way at once.
 const RING_BYTES: NonZeroU32 = NonZeroU32::new(1 << 25).expect("not 0");
@@ -25,65 +19,54 @@ const RING_BYTES: NonZeroU32 = NonZeroU32::new(1 << 25).expect("not 0");
 /// Each way to know an skb. This kernel has them all.
 pub(crate) const RUNGS: [Metadata; 3] = [Metadata::Kfuncs, Metadata::ProbeReads, Metadata::Helpers];
 
-/// A running tap of an end's `eth0`.
+/// A running tap of an end's `eth0`, and the frames of one direction.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    netns: Netns,
-    target: Target,
-    datapath: Datapath,
-    _heartbeat: Heartbeat,
-    _log: KernelLog,
+    tap: tests::Tap,
+    frames: Collector,
+}
+
+/// What it ended with.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) counts: FramerCounts,
+    /// Frames that nobody took before.
+    pub(crate) frames: Vec<Vec<u8>>,
 }
 
 impl Tap {
-    pub(crate) fn start(end: &VethEnd, frames: &Collector, metadata: Metadata) -> Self {
+    pub(crate) fn start(end: &VethEnd, direction: Direction, metadata: Metadata) -> Self {
         let options = SharedOptions {
             ring_bytes: RING_BYTES,
             metadata: MetadataWay::Only(metadata),
         };
-        let kernel = Shared::open(options).expect("the kernel side");
-        let datapath = Datapath::start(
-            kernel.ring,
-            DatapathOptions {
-                gso_types: kernel.gso_types,
-                ..DatapathOptions::default()
-            },
-            vec![Box::new(frames.clone())],
-        )
-        .expect("the datapath");
-        let netns = end.netns.open();
-        let target = Target::attach(
-            &kernel.shared,
-            TargetId(1),
-            &netns,
-            "eth0",
-            &Direction::ALL,
-            Hook::Auto,
-        )
-        .expect("a target");
-        Self {
-            netns,
-            target,
-            datapath,
-            _heartbeat: kernel.heartbeat,
-            _log: kernel.log,
-        }
+        let frames = Collector::of(direction);
+        let mut tap = tests::Tap::start(options, DatapathOptions::default(), frames.clone());
+        tap.attach(TargetId(1), end, Hook::Auto);
+        Self { tap, frames }
+    }
+
+    /// How many frames there are.
+    pub(crate) fn count(&self) -> usize {
+        self.frames.count()
+    }
+
+    /// All frames up to the marker.
+    pub(crate) fn take_until(&self, marker: Marker) -> Vec<Vec<u8>> {
+        let frames = self.frames.take_until(&marker.frame());
+        bytes(frames.unwrap_or_else(|| panic!("podtap never delivered {marker:?}")))
     }
 
     /// Detaches and empties the ring. Panics unless every skb that was seen
     /// came out of it.
-    pub(crate) fn finish(self) -> FramerCounts {
-        let ledger = self.target.detach(Some(&self.netns)).expect("to detach");
-        let finished = self.datapath.finish();
-        assert!(finished.error.is_none(), "{:?}", finished.error);
-        let total = ledger.total();
-        assert!(ledger.closes(), "the ledger does not close: {ledger:?}");
-        assert_eq!(
-            total.count(Verdict::Mirrored).packets + total.count(Verdict::Dormant).packets,
-            total.seen.packets,
-            "some were lost: {total:?}"
-        );
-        assert_eq!(finished.counts.undecodable, 0, "{:?}", finished.counts);
-        finished.counts.framer
+    pub(crate) fn finish(self) -> Ended {
+        Ended {
+            counts: self.tap.finish().framer,
+            frames: bytes(self.frames.take()),
+        }
     }
+}
+
+fn bytes(frames: Frames) -> Vec<Vec<u8>> {
+    frames.into_iter().map(|(_, bytes)| bytes).collect()
 }
