@@ -15,7 +15,7 @@ mod metadata;
 mod netns;
 mod node;
 pub mod offloads;
-mod packet_socket;
+pub mod packet_socket;
 mod podtap;
 mod residue;
 pub mod source;

@@ -9,8 +9,8 @@ use std::{
 use nix::{
     libc,
     sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike as _,
-        bind, send, setsockopt, socket, sockopt,
+        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike as _, bind, send,
+        setsockopt, socket, sockopt,
     },
     sys::time::{TimeVal, TimeValLike as _},
 };
@@ -38,46 +38,10 @@ impl PacketSocket {
     /// Opens one that sees all protocols on one interface, or on all of them
     /// if the index is 0, with room for many frames.
     pub fn open(interface_index: u32) -> io::Result<Self> {
-        let fd = socket(
-            AddressFamily::Packet,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::EthAll,
-        )?;
+        let fd = unbound(libc::PACKET_AUXDATA)?;
         // Root may go beyond rmem_max.
         setsockopt(&fd, sockopt::RcvBufForce, &(64 << 20))?;
-        let address = libc::sockaddr_ll {
-            sll_family: libc::AF_PACKET as u16,
-            sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
-            sll_ifindex: interface_index as i32,
-            sll_hatype: 0,
-            sll_pkttype: 0,
-            sll_halen: 0,
-            sll_addr: [0; 8],
-        };
-        // SAFETY: a whole sockaddr_ll, of that length.
-        let address = unsafe {
-            LinkAddr::from_raw(
-                (&raw const address).cast(),
-                Some(size_of::<libc::sockaddr_ll>() as u32),
-            )
-        }
-        .expect("a link address");
-        bind(fd.as_raw_fd(), &address)?;
-        let on: libc::c_int = 1;
-        // SAFETY: the value is an int, as this option wants it.
-        let refused = unsafe {
-            libc::setsockopt(
-                fd.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_AUXDATA,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as u32,
-            )
-        };
-        if refused != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        bind_to(&fd, interface_index, libc::ETH_P_ALL as u16)?;
         Ok(Self(fd))
     }
 
@@ -132,6 +96,64 @@ impl PacketSocket {
             is_outgoing: address.sll_pkttype == libc::PACKET_OUTGOING,
         }))
     }
+}
+
+/// Opens an AF_PACKET socket in the calling thread's namespace that receives
+/// nothing before [`bind_to`]. `switch` is one of its options that are on or
+/// off, and is on.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn unbound(switch: libc::c_int) -> io::Result<OwnedFd> {
+    let fd = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        // With a protocol it would get frames of every interface.
+        None,
+    )?;
+    let on: libc::c_int = 1;
+    // SAFETY: the value is an int, as these options want it.
+    let refused = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            switch,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as u32,
+        )
+    };
+    if refused != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(fd)
+}
+
+/// Binds an AF_PACKET socket to one interface, or to all if the index is 0, and
+/// to the frames of a protocol: with 0 it goes on to receive nothing.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn bind_to(socket: &OwnedFd, interface_index: u32, protocol: u16) -> io::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: protocol.to_be(),
+        sll_ifindex: interface_index as i32,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: a whole sockaddr_ll, of that length.
+    let address = unsafe {
+        LinkAddr::from_raw(
+            (&raw const address).cast(),
+            Some(size_of::<libc::sockaddr_ll>() as u32),
+        )
+    }
+    .expect("a link address");
+    bind(socket.as_raw_fd(), &address)?;
+    Ok(())
 }
 
 /// The VLAN tag that the kernel took out of the frame, if it did.

@@ -22,7 +22,10 @@ use tap_userspace::{
     },
     model::{Segment, TargetId},
 };
-use tests::{PacketSocket, Veth, offloads};
+use tests::{
+    PacketSocket, Veth, offloads,
+    packet_socket::{bind_to, unbound},
+};
 
 use crate::{
     bridge::bridge,
@@ -31,7 +34,7 @@ use crate::{
     run::seed,
     sockets,
     stage::Both,
-    vnet::{Gso, HEADER_BYTES, NEEDS_CSUM, open},
+    vnet::{Gso, HEADER_BYTES, NEEDS_CSUM},
 };
 
 const MTU: u32 = 1500;
@@ -85,8 +88,9 @@ fn before_the_bridge(veth: &Veth) -> OwnedFd {
         let port = Links::open()
             .and_then(|links| links.by_name("port0"))
             .expect("the bridge's port");
-        let socket = open(port.index, libc::ETH_P_ALL as u16)?;
+        let socket = unbound(libc::PACKET_VNET_HDR)?;
         setsockopt(&socket, sockopt::RcvBufForce, &(256 << 20))?;
+        bind_to(&socket, port.index, libc::ETH_P_ALL as u16)?;
         io::Result::Ok(socket)
     })
     .expect("a packet socket")

@@ -11,11 +11,9 @@ use std::{
 
 use nix::{
     libc,
-    sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike as _, bind, send,
-        setsockopt, socket, sockopt,
-    },
+    sys::socket::{MsgFlags, send, setsockopt, sockopt},
 };
+use tests::packet_socket::{bind_to, unbound};
 
 /// The checksum is partial.
 pub(crate) const NEEDS_CSUM: u8 = 1;
@@ -71,8 +69,9 @@ pub(crate) struct VnetSocket(OwnedFd);
 impl VnetSocket {
     /// Opens one in the calling thread's namespace.
     pub(crate) fn open(interface_index: u32) -> io::Result<Self> {
-        let fd = open(interface_index, 0)?;
+        let fd = unbound(libc::PACKET_VNET_HDR)?;
         setsockopt(&fd, sockopt::SndBufForce, &(8 << 20))?;
+        bind_to(&fd, interface_index, 0)?;
         Ok(Self(fd))
     }
 
@@ -82,48 +81,4 @@ impl VnetSocket {
         send(self.0.as_raw_fd(), &message, MsgFlags::empty())?;
         Ok(())
     }
-}
-
-/// Opens a packet socket on an interface, in the calling thread's namespace: for
-/// frames of this protocol, each with what is said of it.
-pub(crate) fn open(interface_index: u32, protocol: u16) -> io::Result<OwnedFd> {
-    let fd = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    let on: libc::c_int = 1;
-    // SAFETY: the value is an int, as this option wants it.
-    let refused = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_VNET_HDR,
-            (&raw const on).cast(),
-            size_of::<libc::c_int>() as u32,
-        )
-    };
-    if refused != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as u16,
-        sll_protocol: protocol.to_be(),
-        sll_ifindex: interface_index as i32,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    // SAFETY: a whole sockaddr_ll, of that length.
-    let address = unsafe {
-        LinkAddr::from_raw(
-            (&raw const address).cast(),
-            Some(size_of::<libc::sockaddr_ll>() as u32),
-        )
-    }
-    .expect("a link address");
-    bind(fd.as_raw_fd(), &address)?;
-    Ok(fd)
 }
