@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tap_userspace::adapter::kube::{
     ClientError, EventCounts, LookupError, client, find_pod, pod_from_api, record_events,
 };
-use tap_userspace::model::pod::Pod;
+use tap_userspace::model::pod::{Pod, PodUid};
 use tap_userspace::model::refusal::Refusal;
 use tempfile::NamedTempFile;
 
@@ -174,6 +174,7 @@ async fn events_reach_the_pod() {
         sent: 4,
         failed: 0,
         dropped: 0,
+        limited: 0,
     };
     until("four Events", || counts.counts() == expected).await;
     drop(counts);
@@ -211,23 +212,44 @@ async fn events_reach_the_pod() {
 }
 
 #[tokio::test]
+async fn a_pod_that_flaps_has_a_limited_number_of_events() {
+    let server = ApiServer::start().await;
+    let (events, run) = record_events(&server.client(), "n1");
+    for _ in 0..100 {
+        events.tapped(&pod(), "note");
+    }
+    let counts = events.clone();
+    drop(events);
+    let sending = tokio::spawn(run);
+    let done = || counts.counts().sent + counts.counts().limited == 100;
+    until("all are sent or left out", done).await;
+    // What one pod may have at once (client-go's defaultSpamBurst).
+    assert_eq!(counts.counts().sent, 25);
+    assert_eq!(server.requests().len(), 25);
+    sending.abort();
+}
+
+#[tokio::test]
 async fn events_never_block_and_are_counted() {
     let server = ApiServer::start().await;
     server.set_mode(Mode::Down);
     let (events, run) = record_events(&server.client(), "n1");
     // Nobody takes them yet.
-    for _ in 0..2000 {
-        events.tapped(&pod(), "note");
+    let mut pod = pod();
+    for number in 0..2000 {
+        let uid = format!("00000000-0000-0000-0000-{number:012}");
+        pod.uid = PodUid::parse(&uid).expect("a UID");
+        events.tapped(&pod, "note");
     }
     assert_eq!(events.counts().dropped, 2000 - 1024);
     let sending = tokio::spawn(run);
     until("all have failed", || events.counts().failed == 1024).await;
     server.set_mode(Mode::Serving);
-    events.tapped(&pod(), "note");
+    events.tapped(&pod, "note");
     until("one has come", || events.counts().sent == 1).await;
     sending.abort();
     let _ = sending.await;
-    events.tapped(&pod(), "note");
+    events.tapped(&pod, "note");
     assert_eq!(events.counts().dropped, 2000 - 1024 + 1);
     tokio::time::sleep(Duration::from_millis(10)).await;
 }

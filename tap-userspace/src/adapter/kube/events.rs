@@ -13,8 +13,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::error_text::one_line;
+use super::event_rate::EventRate;
 use crate::model::pod::Pod;
 use crate::model::refusal::Refusal;
 
@@ -49,6 +51,8 @@ pub struct EventCounts {
     pub failed: u64,
     /// Left out because the queue was full, or its reader gone.
     pub dropped: u64,
+    /// Left out because their pod had too many.
+    pub limited: u64,
 }
 
 /// A queue for Events and the future that sends them on. It ends, with the
@@ -94,6 +98,7 @@ impl Events {
             sent: self.counters.sent.load(Ordering::Relaxed),
             failed: self.counters.failed.load(Ordering::Relaxed),
             dropped: self.counters.dropped.load(Ordering::Relaxed),
+            limited: self.counters.limited.load(Ordering::Relaxed),
         }
     }
 
@@ -110,11 +115,18 @@ struct Counters {
     sent: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
+    limited: AtomicU64,
 }
 
 async fn send(client: Client, mut queue: mpsc::Receiver<Event>, counters: Arc<Counters>) {
     let mut failing = false;
+    let mut rate = EventRate::default();
     while let Some(event) = queue.recv().await {
+        let pod = event.regarding.as_ref().and_then(|pod| pod.uid.as_deref());
+        if !rate.allows(pod.unwrap_or_default(), Instant::now()) {
+            counters.limited.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
         let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
         let events: Api<Event> = Api::namespaced(client.clone(), namespace);
         let params = PostParams::default();

@@ -5,6 +5,7 @@ mod answered;
 mod client;
 mod convert;
 mod error_text;
+mod event_rate;
 mod events;
 mod feed;
 mod lookup;
