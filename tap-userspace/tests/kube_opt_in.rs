@@ -10,10 +10,11 @@
 use k8s_openapi::api::core::v1 as api;
 use serde_json::{Value, json};
 use tap_userspace::adapter::kube::{ConvertError, pod_from_api};
-use tap_userspace::model::opt_in::{Own, Wanted, wanted};
+use tap_userspace::model::Directions;
+use tap_userspace::model::opt_in::{Namespace, Own, Wanted, wanted};
 use tap_userspace::model::pod::{Phase, Pod, PodUid};
 use tap_userspace::model::refusal::Refusal;
-use tap_userspace::model::settings::Settings;
+use tap_userspace::model::settings::{Annotations, Settings};
 
 const UID: &str = "8f0e9b3c-1d2a-4b5c-9d8e-7f6a5b4c3d2e";
 const HASH: &str = "0123456789abcdef0123456789abcdef";
@@ -54,6 +55,13 @@ fn convert(pod: Value) -> Result<Pod, ConvertError> {
 
 fn pod(changes: &[(&str, Value)]) -> Pod {
     convert(with(changes)).expect("a pod")
+}
+
+fn namespace(label: Option<&str>) -> Namespace {
+    Namespace {
+        tap_label: label.map(ToOwned::to_owned),
+        annotations: Annotations::default(),
+    }
 }
 
 fn labelled(value: Option<&str>) -> Pod {
@@ -135,7 +143,7 @@ fn finished_pods_are_not_wanted_and_terminating_ones_are() {
             ("/status/phase", json!(phase)),
         ]);
         assert_eq!(
-            wanted(&pod, Some("enforced"), &Own::default()),
+            wanted(&pod, &namespace(Some("enforced")), &Own::default()),
             Wanted::NotTapped
         );
     }
@@ -145,7 +153,7 @@ fn finished_pods_are_not_wanted_and_terminating_ones_are() {
     ]);
     assert!(terminating.deleting);
     assert_eq!(
-        wanted(&terminating, None, &Own::default()),
+        wanted(&terminating, &namespace(None), &Own::default()),
         Wanted::Tapped(Settings::default())
     );
 }
@@ -163,7 +171,7 @@ fn every_pair_of_labels() {
         })
     };
     let (yes, no) = (|| Wanted::Tapped(Settings::default()), || Wanted::NotTapped);
-    for (pod, namespace, expected) in [
+    for (pod, label, expected) in [
         (None, None, no()),
         (None, Some("true"), yes()),
         (None, Some("false"), no()),
@@ -186,9 +194,45 @@ fn every_pair_of_labels() {
         (Some("yes"), Some("enforced"), yes()),
         (Some("enforced"), None, bad_pod("enforced")),
     ] {
-        let decided = wanted(&labelled(pod), namespace, &Own::default());
-        assert_eq!(decided, expected, "pod {pod:?}, namespace {namespace:?}");
+        let decided = wanted(&labelled(pod), &namespace(label), &Own::default());
+        assert_eq!(decided, expected, "pod {pod:?}, namespace {label:?}");
     }
+}
+
+#[test]
+fn a_namespaces_annotations_are_its_pods_defaults_or_its_law() {
+    let direction = |direction: &str| Annotations {
+        direction: Some(direction.to_owned()),
+        ..Annotations::default()
+    };
+    let decided = |label: &str, of_namespace: &str, of_pod: Option<&str>| {
+        let namespace = Namespace {
+            tap_label: Some(label.to_owned()),
+            annotations: direction(of_namespace),
+        };
+        let mut pod = labelled(None);
+        pod.annotations = of_pod.map(direction).unwrap_or_default();
+        wanted(&pod, &namespace, &Own::default())
+    };
+    let tapped = |directions| {
+        Wanted::Tapped(Settings {
+            directions,
+            ..Settings::default()
+        })
+    };
+    let (incoming, outgoing) = (Some(Directions::In), Some(Directions::Out));
+    assert_eq!(decided("true", "in", None), tapped(incoming));
+    assert_eq!(decided("true", "in", Some("out")), tapped(outgoing));
+    assert_eq!(decided("true", "up", Some("out")), tapped(outgoing));
+    for (of_namespace, of_pod) in [("up", None), ("in", Some("up"))] {
+        let decided = decided("true", of_namespace, of_pod);
+        assert!(matches!(decided, Wanted::Refused(_)), "{decided:?}");
+    }
+    // Where the namespace enforces, its pods change nothing, and neither does
+    // its own mistake take a pod out.
+    assert_eq!(decided("enforced", "in", Some("out")), tapped(incoming));
+    assert_eq!(decided("enforced", "in", Some("up")), tapped(incoming));
+    assert_eq!(decided("enforced", "up", Some("out")), tapped(None));
 }
 
 #[test]
@@ -199,10 +243,16 @@ fn pods_on_their_nodes_network_are_refused_if_asked_for() {
     };
     let asked = host(json!({"podtap.dev/tap": "true"}));
     let refused = Wanted::Refused(Refusal::HostNetwork);
-    assert_eq!(wanted(&asked, None, &Own::default()), refused);
+    assert_eq!(wanted(&asked, &namespace(None), &Own::default()), refused);
     let silent = host(json!({}));
-    assert_eq!(wanted(&silent, None, &Own::default()), Wanted::NotTapped);
-    assert_eq!(wanted(&silent, Some("enforced"), &Own::default()), refused);
+    assert_eq!(
+        wanted(&silent, &namespace(None), &Own::default()),
+        Wanted::NotTapped
+    );
+    assert_eq!(
+        wanted(&silent, &namespace(Some("enforced")), &Own::default()),
+        refused
+    );
 }
 
 #[test]
@@ -214,22 +264,31 @@ fn podtaps_own_pods_are_refused_if_asked_for() {
         namespace: Some(namespace.to_owned()),
         uid: None,
     };
-    assert_eq!(wanted(&namesake, None, &in_namespace("shop")), refused);
+    assert_eq!(
+        wanted(&namesake, &namespace(None), &in_namespace("shop")),
+        refused
+    );
     // In another namespace it is just a name.
     assert_eq!(
-        wanted(&namesake, None, &in_namespace("podtap")),
+        wanted(&namesake, &namespace(None), &in_namespace("podtap")),
         Wanted::Tapped(Settings::default())
     );
     assert_eq!(
-        wanted(&namesake, None, &Own::default()),
+        wanted(&namesake, &namespace(None), &Own::default()),
         Wanted::Tapped(Settings::default())
     );
     let itself = Own {
         namespace: None,
         uid: PodUid::parse(UID).ok(),
     };
-    assert_eq!(wanted(&labelled(Some("true")), None, &itself), refused);
-    assert_eq!(wanted(&labelled(None), None, &itself), Wanted::NotTapped);
+    assert_eq!(
+        wanted(&labelled(Some("true")), &namespace(None), &itself),
+        refused
+    );
+    assert_eq!(
+        wanted(&labelled(None), &namespace(None), &itself),
+        Wanted::NotTapped
+    );
 }
 
 #[test]
@@ -243,6 +302,17 @@ fn each_refusal_has_names_and_one_line() {
         Refusal::UnknownNamespaceLabel {
             namespace: "shop".into(),
             value: "on".into(),
+        },
+        Refusal::BadAnnotation {
+            annotation: "podtap.dev/segment",
+            value: "x\ny".into(),
+            what: "`x` is none of wire, jumbo".into(),
+        },
+        Refusal::BadNamespaceAnnotation {
+            namespace: "shop".into(),
+            annotation: "podtap.dev/segment",
+            value: "x".into(),
+            what: "`x` is none of wire, jumbo".into(),
         },
         Refusal::NetnsNotFound,
         Refusal::NetnsAmbiguous {

@@ -11,7 +11,7 @@ use tap_userspace::{
         decode::decode,
         offload::{GsoType, SkbChecksum},
     },
-    model::TargetId,
+    model::{Directions, TargetId},
 };
 
 use crate::{Veth, craft, tcp_transfer, udp_datagrams};
@@ -76,7 +76,7 @@ fn traffic(kernel: &mut Kernel, veth: &Veth) -> Vec<Seen> {
         TargetId(1),
         &netns,
         "eth0",
-        &Direction::ALL,
+        Directions::Both,
         Hook::Auto,
     )
     .expect("a target");

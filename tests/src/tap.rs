@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tap_common::{Direction, Verdict};
+use tap_common::Verdict;
 use tap_userspace::{
     adapter::{
         bpf::{Heartbeat, Hook, KernelLog, Shared, SharedOptions},
@@ -13,7 +13,7 @@ use tap_userspace::{
         datapath::{Datapath, DatapathCounts, DatapathOptions},
         target::Target,
     },
-    model::{Ledger, Segment, TargetId},
+    model::{Directions, Ledger, Segment, TargetId},
 };
 
 use crate::VethEnd;
@@ -60,7 +60,7 @@ impl Tap {
     pub fn attach(&mut self, id: TargetId, end: &VethEnd, hook: Hook) {
         let netns = end.netns.open();
         self.datapath.announce(id, Segment::Wire);
-        let target = Target::attach(&self.shared, id, &netns, "eth0", &Direction::ALL, hook)
+        let target = Target::attach(&self.shared, id, &netns, "eth0", Directions::Both, hook)
             .expect("a target");
         let before = self.targets.insert(id, (target, netns));
         assert!(before.is_none(), "two targets have the id {id:?}");

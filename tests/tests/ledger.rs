@@ -12,7 +12,7 @@ use tap_userspace::{
     adapter::bpf::{Hook, Kernel, Programs, Ring, Shared},
     agent::target::Target,
     engine::{decode::decode, offload::GsoTypes},
-    model::{Ledger, TargetId},
+    model::{Directions, Ledger, TargetId},
 };
 use tests::{
     CaptureFile, ClosingLines, Hooks, Residue, Running, Veth, VethEnd, craft, eventually,
@@ -279,7 +279,7 @@ fn attach(shared: &Shared, end: &VethEnd) -> Target {
         TargetId(1),
         &end.netns.open(),
         "eth0",
-        &Direction::ALL,
+        Directions::Both,
         Hook::Tcx,
     )
     .expect("a target")

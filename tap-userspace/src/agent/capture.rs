@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, io, time::Duration};
 
-use tap_common::{Direction, Metadata, Verdict};
+use tap_common::{Metadata, Verdict};
 
 use super::{
     clocks::realtime_ns,
@@ -15,7 +15,7 @@ use crate::{
         netns::Netns,
         sink::{Sink, SinkError, TargetStatistics},
     },
-    model::{Segment, TargetId},
+    model::{Directions, Segment, TargetId},
 };
 
 /// The only target of a capture.
@@ -30,7 +30,7 @@ pub struct CaptureOptions {
     /// Interface within the namespace.
     pub interface: String,
     /// Which directions, from the pod's point of view.
-    pub directions: Vec<Direction>,
+    pub directions: Directions,
     /// How to attach.
     pub hook: Hook,
     /// How the kernel side shall be.
@@ -104,7 +104,7 @@ pub async fn capture(
         TARGET,
         &netns,
         &options.interface,
-        &options.directions,
+        options.directions,
         options.hook,
     )?;
     drop(netns);

@@ -26,7 +26,7 @@ use crate::{
         socket::{SocketError, StatusSocket},
     },
     model::{
-        Segment,
+        Directions, Segment,
         opt_in::Own,
         status::{DatapathStatus, DelayStatus, Status},
     },
@@ -54,7 +54,10 @@ pub struct AgentOptions {
     pub shared: SharedOptions,
     /// How to attach.
     pub hook: Hook,
-    /// How super-frames are cut, where a pod says nothing else.
+    /// Which direction is tapped, where neither pod nor namespace says
+    /// anything else.
+    pub directions: Directions,
+    /// How super-frames are cut, likewise.
     pub segment: Segment,
     /// Whether a packet between two tapped pods of the node is delivered as
     /// each of them sees it, and not once.
@@ -124,6 +127,7 @@ pub async fn run(
             TappingOptions {
                 proc: ProcDir::new(options.proc),
                 hook: options.hook,
+                directions: options.directions,
                 segment: options.segment,
             },
             interface,

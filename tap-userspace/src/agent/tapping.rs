@@ -6,8 +6,6 @@ mod report;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use tap_common::Direction;
-
 use interfaces::InterfacesError;
 
 use super::{
@@ -29,7 +27,7 @@ use crate::{
         plan::{Action, next_retry, plan},
     },
     model::{
-        Segment, TargetId,
+        Directions, Segment, TargetId,
         pod::{Pod, PodUid},
         refusal::Refusal,
         settings::Settings,
@@ -48,7 +46,10 @@ pub struct TappingOptions {
     pub proc: ProcDir,
     /// How to attach.
     pub hook: Hook,
-    /// How super-frames are cut, where a pod says nothing else.
+    /// Which direction is tapped, where neither pod nor namespace says
+    /// anything else.
+    pub directions: Directions,
+    /// How super-frames are cut, likewise.
     pub segment: Segment,
 }
 
@@ -240,7 +241,7 @@ impl Tapping {
             id,
             netns,
             name,
-            &Direction::ALL,
+            settings.directions.unwrap_or(self.options.directions),
             self.options.hook,
         );
         let target = attached.inspect_err(|_| datapath.retire(id))?;

@@ -1,14 +1,12 @@
 //! One target's life: attach dormant, configure, enable; detach.
 
-use tap_common::Direction;
-
 use crate::{
     adapter::{
         bpf::{Attachment, Hook, HookError, Programs, ProgramsError, Shared},
         link::{Link, LinkError, Links},
         netns::{Netns, NetnsError},
     },
-    model::{Ledger, TargetId},
+    model::{Directions, Ledger, TargetId},
 };
 
 /// A tapped interface.
@@ -18,6 +16,8 @@ pub struct Target {
     pub id: TargetId,
     /// The interface, as it was when it was attached to.
     pub link: Link,
+    /// What is tapped of it.
+    pub directions: Directions,
     /// Inode of its network namespace. The namespace itself is not held open.
     pub netns_inode: u64,
     programs: Programs,
@@ -57,7 +57,7 @@ impl Target {
         id: TargetId,
         netns: &Netns,
         interface: &str,
-        directions: &[Direction],
+        directions: Directions,
         hook: Hook,
     ) -> Result<Self, TargetError> {
         let link = netns.inside(|| Links::open()?.by_name(interface))??;
@@ -65,15 +65,16 @@ impl Target {
             return Err(TargetError::LinkLayer(link.name));
         };
         // On loopback what is sent is what is received.
-        let directions = match link.is_loopback {
-            true if directions.contains(&Direction::Out) => &[Direction::Out],
-            _ => directions,
+        let directions = match directions {
+            Directions::Both if link.is_loopback => Directions::Out,
+            other => other,
         };
-        let mut programs = Programs::load(shared, id, link_layer, directions)?;
-        let attachment = netns.inside(|| programs.attach(interface, directions, hook))??;
+        let mut programs = Programs::load(shared, id, link_layer, directions.list())?;
+        let attachment = netns.inside(|| programs.attach(interface, directions.list(), hook))??;
         let mut target = Self {
             id,
             link,
+            directions,
             netns_inode: netns.inode(),
             programs,
             attachment,

@@ -14,7 +14,7 @@ use crate::{
         socket,
     },
     agent::service::{self, AgentOptions},
-    model::{Segment, opt_in::Own, pod::PodUid},
+    model::{Directions, Segment, opt_in::Own, pod::PodUid},
 };
 
 /// Tap the pods of this node that are labelled `podtap.dev/tap=true`, or whose
@@ -23,33 +23,52 @@ use crate::{
 pub(super) struct AgentArguments {
     /// Tap interface that the frames are delivered on; made if it is not
     /// there, and left when the agent stops.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "PODTAP_TAP")]
     tap: TapName,
     /// Name of this node in Kubernetes; the machine's own if not given.
     #[arg(long, env = "PODTAP_NODE")]
     node: Option<String>,
     /// Kubeconfig file; in a pod, its service account if not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "PODTAP_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
     /// Where the node's proc file system is.
-    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "PODTAP_PROC",
+        default_value = "/proc"
+    )]
     proc: PathBuf,
     /// Socket on which `podtap status` asks.
-    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PODTAP_SOCKET",
+        default_value = socket::DEFAULT_PATH
+    )]
     socket: PathBuf,
     /// Size of the ring between kernel and agent: a power of two.
-    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PODTAP_RING_BYTES",
+        default_value = "67108864"
+    )]
     ring_bytes: NonZeroU32,
     /// How to attach: `auto`, `tcx` or `clsact`.
-    #[arg(long, default_value_t = Hook::Auto)]
+    #[arg(long, env = "PODTAP_HOOK", default_value_t = Hook::Auto)]
     hook: Hook,
     /// How the kernel programs ask what an skb hides: `auto`, `kfuncs`,
     /// `probe-reads` or `helpers`.
-    #[arg(long, value_name = "WAY", default_value_t = MetadataWay::Auto)]
+    #[arg(long, value_name = "WAY", env = "PODTAP_METADATA", default_value_t = MetadataWay::Auto)]
     metadata: MetadataWay,
+    /// Direction from the pod's point of view: `in`, `out` or `both`. The
+    /// annotation `podtap.dev/direction` of a pod or namespace goes first.
+    #[arg(long, env = "PODTAP_DIRECTION", default_value_t = Directions::Both)]
+    direction: Directions,
     /// How to cut super-frames: `wire`, as the wire carries them, or `jumbo`,
-    /// into frames of up to 9,000 bytes. The pod's annotation
-    /// `podtap.dev/segment` goes first.
+    /// into frames of up to 9,000 bytes. The annotation `podtap.dev/segment`
+    /// of a pod or namespace goes first.
     #[arg(long, value_name = "HOW", env = "PODTAP_SEGMENT", default_value_t = Segment::Wire)]
     segment: Segment,
     /// Deliver packets between two tapped pods of this node twice, as each of
@@ -93,6 +112,7 @@ pub(super) fn run(arguments: AgentArguments) -> Result<()> {
                 metadata: arguments.metadata,
             },
             hook: arguments.hook,
+            directions: arguments.direction,
             segment: arguments.segment,
             keep_duplicates: arguments.keep_duplicates,
             own: Own {

@@ -9,8 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::{Args, ValueEnum};
-use tap_common::Direction;
+use clap::Args;
 
 use super::signals;
 use crate::{
@@ -27,7 +26,7 @@ use crate::{
         pod_netns,
         tap::{Keep, TapInterface},
     },
-    model::{Segment, pod::PodKey},
+    model::{Directions, Segment, pod::PodKey},
 };
 
 /// Capture the packets of one pod, process or network namespace of this node.
@@ -38,8 +37,8 @@ pub(super) struct CaptureArguments {
     /// Interface in the pod's network namespace.
     #[arg(long, short, default_value = "eth0")]
     interface: String,
-    /// Direction from the pod's point of view.
-    #[arg(long, value_enum, default_value_t = Directions::Both)]
+    /// Direction from the pod's point of view: `in`, `out` or `both`.
+    #[arg(long, default_value_t = Directions::Both)]
     direction: Directions,
     /// Write pcapng to this file; `-` is standard output.
     #[arg(long, short, value_name = "FILE|-")]
@@ -92,16 +91,6 @@ struct Source {
     netns: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Directions {
-    /// What the pod receives.
-    In,
-    /// What the pod sends.
-    Out,
-    /// Both.
-    Both,
-}
-
 /// Where the packets go.
 struct Outputs {
     sinks: Vec<Box<dyn Sink>>,
@@ -148,7 +137,7 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
     };
     let options = CaptureOptions {
         interface: arguments.interface.clone(),
-        directions: arguments.direction.list(),
+        directions: arguments.direction,
         hook: arguments.hook,
         shared: SharedOptions {
             ring_bytes: arguments.ring_bytes,
@@ -286,16 +275,6 @@ fn pod_key(text: &str) -> Result<PodKey, String> {
             })
         }
         _ => Err("a namespace and a name are wanted: NAMESPACE/NAME".into()),
-    }
-}
-
-impl Directions {
-    fn list(self) -> Vec<Direction> {
-        match self {
-            Self::In => vec![Direction::In],
-            Self::Out => vec![Direction::Out],
-            Self::Both => Direction::ALL.to_vec(),
-        }
     }
 }
 

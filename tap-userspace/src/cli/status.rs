@@ -18,7 +18,12 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
     /// Socket of the agent.
-    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PODTAP_SOCKET",
+        default_value = socket::DEFAULT_PATH
+    )]
     socket: PathBuf,
     /// How to print it.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -71,7 +76,10 @@ fn table(status: &Status) -> Result<String> {
     ];
     let mut rows = vec![head.map(String::from).to_vec()];
     for target in &status.targets {
-        for (direction, ledger) in [("in", &target.received), ("out", &target.sent)] {
+        let rows_of = [("in", &target.received), ("out", &target.sent)]
+            .into_iter()
+            .filter(|(direction, _)| ["both", direction].contains(&&*target.direction));
+        for (direction, ledger) in rows_of {
             let count = |name| verdict(ledger, name);
             let (mirrored, dormant) = (count("mirrored"), count("dormant"));
             let all: u64 = ledger.verdicts.values().map(|count| count.packets).sum();

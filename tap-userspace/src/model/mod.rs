@@ -1,5 +1,6 @@
 //! Types that every layer above speaks in (L1). No I/O.
 
+mod directions;
 mod frame;
 mod ledger;
 mod one_line;
@@ -11,6 +12,7 @@ pub mod settings;
 pub mod status;
 mod target;
 
+pub use directions::{Directions, DirectionsError};
 pub use frame::{Frame, FrameBytes};
 pub use ledger::Ledger;
 pub use one_line::one_line;

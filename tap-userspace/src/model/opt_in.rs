@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::pod::{Phase, Pod, PodUid};
 use super::refusal::Refusal;
-use super::settings::Settings;
+use super::settings::{Annotations, Settings};
 
 /// The label that opts a pod, or a namespace's pods, in or out.
 pub const TAP_LABEL: &str = "podtap.dev/tap";
@@ -36,6 +36,15 @@ pub struct DesiredPod {
     pub wanted: Wanted,
 }
 
+/// What a namespace says about its pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Value of its label [`TAP_LABEL`].
+    pub tap_label: Option<String>,
+    /// Its annotations that podtap heeds: defaults for its pods.
+    pub annotations: Annotations,
+}
+
 /// By what podtap knows its own pods, which it never taps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Own {
@@ -53,38 +62,50 @@ impl Own {
     }
 }
 
-/// Decides on one pod. `namespace_label` is the value of [`TAP_LABEL`] on its
-/// namespace, if that has one.
+impl Namespace {
+    /// Whether it takes its pods the choice.
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.tap_label.as_deref() == Some(ENFORCED)
+    }
+}
+
+/// Decides on one pod of a namespace.
 ///
-/// The pod's own label wins over its namespace's, unless that says
-/// `enforced`: then no label of the pod can take it out, and no annotation
-/// change how it is tapped. Only a namespace can say so. A pod whose
-/// annotations mean nothing is not tapped with defaults: it is refused.
+/// The pod's own label wins over its namespace's, and each of its annotations
+/// over the namespace's of that name. Unless the namespace says `enforced`:
+/// then no label of the pod can take it out, and no annotation change how it
+/// is tapped; the namespace's own hold. A pod whose settings mean nothing is
+/// not tapped with defaults: it is refused.
 #[must_use]
-pub fn wanted(pod: &Pod, namespace_label: Option<&str>, own: &Own) -> Wanted {
+pub fn wanted(pod: &Pod, namespace: &Namespace, own: &Own) -> Wanted {
     if pod.phase == Phase::Finished {
         return Wanted::NotTapped;
     }
-    match asked(pod, namespace_label) {
+    match asked(pod, namespace) {
         Ok(false) => Wanted::NotTapped,
         Err(refusal) => Wanted::Refused(refusal),
         Ok(true) if own.is(pod) => Wanted::Refused(Refusal::OwnPod),
         Ok(true) if pod.host_network => Wanted::Refused(Refusal::HostNetwork),
-        // What enforces a tap leaves no choice of how.
-        Ok(true) if namespace_label == Some(ENFORCED) => Wanted::Tapped(Settings::default()),
-        Ok(true) => match pod.annotations.settings() {
-            Ok(settings) => Wanted::Tapped(settings),
-            Err(refusal) => Wanted::Refused(refusal),
-        },
+        Ok(true) if namespace.is_enforced() => {
+            Wanted::Tapped(Settings::enforced(&namespace.annotations))
+        }
+        Ok(true) => {
+            let name = &pod.key.namespace;
+            match Settings::of(&pod.annotations, &namespace.annotations, name) {
+                Ok(settings) => Wanted::Tapped(settings),
+                Err(refusal) => Wanted::Refused(refusal),
+            }
+        }
     }
 }
 
 /// Whether anyone asked for this pod to be tapped.
-fn asked(pod: &Pod, namespace_label: Option<&str>) -> Result<bool, Refusal> {
-    if namespace_label == Some(ENFORCED) {
+fn asked(pod: &Pod, namespace: &Namespace) -> Result<bool, Refusal> {
+    if namespace.is_enforced() {
         return Ok(true);
     }
-    match (pod.tap_label.as_deref(), namespace_label) {
+    match (pod.tap_label.as_deref(), namespace.tap_label.as_deref()) {
         (Some("true"), _) | (None, Some("true")) => Ok(true),
         (Some("false"), _) | (None, Some("false") | None) => Ok(false),
         (Some(value), _) => Err(Refusal::UnknownPodLabel {

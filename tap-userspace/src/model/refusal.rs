@@ -41,6 +41,19 @@ pub enum Refusal {
         /// What is wrong with it.
         what: String,
     },
+    /// An annotation of the pod's namespace that means nothing, and that the
+    /// pod has none of its own for.
+    #[error("the annotation {annotation} of the pod's namespace {namespace} is {value:?}: {what}")]
+    BadNamespaceAnnotation {
+        /// The namespace.
+        namespace: String,
+        /// The annotation's name.
+        annotation: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// No process of the pod has a namespace that can be its own.
     #[error("no network namespace of the pod was found on its node")]
     NetnsNotFound,
@@ -73,6 +86,7 @@ impl Refusal {
             Self::UnknownPodLabel { .. } => "UnknownPodLabel",
             Self::UnknownNamespaceLabel { .. } => "UnknownNamespaceLabel",
             Self::BadAnnotation { .. } => "BadAnnotation",
+            Self::BadNamespaceAnnotation { .. } => "BadNamespaceAnnotation",
             Self::NetnsNotFound => "NetnsNotFound",
             Self::NetnsAmbiguous { .. } => "NetnsAmbiguous",
             Self::AttachFailed { .. } => "AttachFailed",
@@ -88,6 +102,7 @@ impl Refusal {
             Self::UnknownPodLabel { .. } => "unknown_pod_label",
             Self::UnknownNamespaceLabel { .. } => "unknown_namespace_label",
             Self::BadAnnotation { .. } => "bad_annotation",
+            Self::BadNamespaceAnnotation { .. } => "bad_namespace_annotation",
             Self::NetnsNotFound => "netns_not_found",
             Self::NetnsAmbiguous { .. } => "netns_ambiguous",
             Self::AttachFailed { .. } => "attach_failed",

@@ -41,6 +41,9 @@ pub struct TargetStatus {
     pub interface: String,
     /// How it is attached: `tcx` or `clsact`.
     pub hook: String,
+    /// What is tapped of it: `in`, `out` or `both`.
+    #[serde(default = "both")]
+    pub direction: String,
     /// When it was enabled, nanoseconds since the Unix epoch.
     pub since_ns: u64,
     /// When its first frame was seen, likewise.
@@ -126,6 +129,11 @@ pub struct DelayStatus {
     pub p99_ns: u64,
     /// The longest.
     pub max_ns: u64,
+}
+
+/// What an agent means that does not say.
+fn both() -> String {
+    super::Directions::Both.to_string()
 }
 
 impl From<&LedgerRow> for LedgerStatus {

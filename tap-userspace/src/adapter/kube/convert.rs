@@ -1,10 +1,15 @@
 //! From the API's pod to podtap's.
 
-use k8s_openapi::api::core::v1 as api;
+use std::collections::BTreeMap;
 
-use crate::model::opt_in::{APP_LABEL, TAP_LABEL};
+use k8s_openapi::api::core::v1 as api;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::model::opt_in::{APP_LABEL, Namespace, TAP_LABEL};
 use crate::model::pod::{Phase, Pod, PodKey, PodUid, PodUidError, is_static_hash};
-use crate::model::settings::{Annotations, INTERFACES_ANNOTATION, SEGMENT_ANNOTATION};
+use crate::model::settings::{
+    Annotations, DIRECTION_ANNOTATION, INTERFACES_ANNOTATION, SEGMENT_ANNOTATION,
+};
 
 /// Annotation of a static pod and of its mirror: the static pod's UID
 /// (`ConfigHashAnnotationKey` in the kubelet's pkg/kubelet/types/pod_update.go).
@@ -47,7 +52,7 @@ pub fn pod_from_api(pod: api::Pod) -> Result<Pod, ConvertError> {
         key: key.clone(),
         source,
     })?;
-    let mut annotations = metadata.annotations.unwrap_or_default();
+    let annotations = metadata.annotations.unwrap_or_default();
     let mut labels = metadata.labels.unwrap_or_default();
     let spec = pod.spec.unwrap_or_default();
     let status = pod.status.unwrap_or_default();
@@ -65,10 +70,7 @@ pub fn pod_from_api(pod: api::Pod) -> Result<Pod, ConvertError> {
         deleting: metadata.deletion_timestamp.is_some(),
         tap_label: labels.remove(TAP_LABEL),
         app_label: labels.remove(APP_LABEL),
-        annotations: Annotations {
-            segment: annotations.remove(SEGMENT_ANNOTATION),
-            interfaces: annotations.remove(INTERFACES_ANNOTATION),
-        },
+        annotations: heeded(annotations),
         // podIP is the first of podIPs (PodStatus in k8s.io/api/core/v1).
         ips: status
             .pod_ips
@@ -84,6 +86,25 @@ pub fn pod_from_api(pod: api::Pod) -> Result<Pod, ConvertError> {
                 ips
             }),
     })
+}
+
+/// A namespace's name, and what it says about its pods. `None` for an object
+/// without a name, which the API server does not give.
+pub(super) fn namespace_from_api(metadata: ObjectMeta) -> Option<(String, Namespace)> {
+    let mut labels = metadata.labels.unwrap_or_default();
+    let namespace = Namespace {
+        tap_label: labels.remove(TAP_LABEL),
+        annotations: heeded(metadata.annotations.unwrap_or_default()),
+    };
+    Some((metadata.name?, namespace))
+}
+
+fn heeded(mut annotations: BTreeMap<String, String>) -> Annotations {
+    Annotations {
+        direction: annotations.remove(DIRECTION_ANNOTATION),
+        segment: annotations.remove(SEGMENT_ANNOTATION),
+        interfaces: annotations.remove(INTERFACES_ANNOTATION),
+    }
 }
 
 fn phase(phase: Option<&str>) -> Phase {

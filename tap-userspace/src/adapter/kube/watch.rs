@@ -10,12 +10,13 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
-use super::convert::pod_from_api;
+use super::convert::{namespace_from_api, pod_from_api};
 use super::feed::{Feed, FeedState, Step};
 use super::outage::Outage;
 use super::store::Store;
-use crate::model::opt_in::{DesiredPod, Own, TAP_LABEL, wanted};
+use crate::model::opt_in::{DesiredPod, Namespace, Own, wanted};
 use crate::model::pod::{Pod, PodUid};
+use crate::model::settings::{Annotations, Settings};
 
 /// The pods of the node, and what is to become of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,20 +78,20 @@ pub fn watch_node(
     (Watch { desired, api }, watching.run(pods, namespaces))
 }
 
-type Namespace = PartialObjectMeta<api::Namespace>;
+type NamespaceMeta = PartialObjectMeta<api::Namespace>;
 
 struct Watching {
     own: Own,
     pods: Store<PodUid, Arc<Pod>>,
-    /// By name: the value of the label, if there is one.
-    namespaces: Store<String, Option<String>>,
+    /// By name.
+    namespaces: Store<String, Namespace>,
     desired: watch::Sender<Arc<Desired>>,
     api: watch::Sender<ApiState>,
     outage: Outage,
 }
 
 impl Watching {
-    async fn run(mut self, mut pods: Feed<api::Pod>, mut namespaces: Feed<Namespace>) {
+    async fn run(mut self, mut pods: Feed<api::Pod>, mut namespaces: Feed<NamespaceMeta>) {
         loop {
             let trouble = tokio::select! {
                 step = pods.next() => match step {
@@ -118,12 +119,13 @@ impl Watching {
         if !changed || !self.pods.is_synced() || !self.namespaces.is_synced() {
             return;
         }
+        // A pod may be heard of before its namespace.
+        let unknown = Namespace::default();
         let pods = self.pods.objects().iter().map(|(uid, pod)| {
-            let label = self.namespaces.objects().get(&pod.key.namespace);
-            let label = label.and_then(Option::as_deref);
+            let namespace = self.namespaces.objects().get(&pod.key.namespace);
             let desired = DesiredPod {
                 pod: Arc::clone(pod),
-                wanted: wanted(pod, label, &self.own),
+                wanted: wanted(pod, namespace.unwrap_or(&unknown), &self.own),
             };
             (uid.clone(), desired)
         });
@@ -186,10 +188,13 @@ fn pod(pod: api::Pod) -> Option<(PodUid, Arc<Pod>)> {
     }
 }
 
-fn namespace(namespace: Namespace) -> Option<(String, Option<String>)> {
-    let label = namespace
-        .metadata
-        .labels
-        .and_then(|mut labels| labels.remove(TAP_LABEL));
-    Some((namespace.metadata.name?, label))
+fn namespace(namespace: NamespaceMeta) -> Option<(String, Namespace)> {
+    let (name, namespace) = namespace_from_api(namespace.metadata)?;
+    // Of the others the pods are refused, and say so.
+    if namespace.is_enforced()
+        && let Err(refusal) = Settings::of(&Annotations::default(), &namespace.annotations, &name)
+    {
+        tracing::warn!(namespace = name, %refusal, "an enforced setting that means nothing; the default holds");
+    }
+    Some((name, namespace))
 }

@@ -46,7 +46,7 @@ pub(super) fn choose(netns: &Netns, settings: &Settings) -> Result<Vec<String>, 
     let present: Vec<_> = links.into_iter().map(|link| link.name).collect();
     Err(InterfacesError::None {
         wanted: match &settings.interfaces {
-            Some(names) => format!("wanted is {}", names.join(", ")),
+            Some(names) => format!("wanted is {}", names.as_slice().join(", ")),
             None => "all that are up are wanted, but lo".into(),
         },
         present: present.join(", "),
@@ -58,7 +58,7 @@ pub(super) fn choose(netns: &Netns, settings: &Settings) -> Result<Vec<String>, 
 /// (`net.core.fb_tunnels_only_for_init_net`).
 fn is_wanted(link: &Link, settings: &Settings) -> bool {
     match &settings.interfaces {
-        Some(names) => names.contains(&link.name),
+        Some(names) => names.as_slice().contains(&link.name),
         None => link.is_up && !link.is_loopback && link.link_layer.is_some(),
     }
 }

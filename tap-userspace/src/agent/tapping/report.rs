@@ -28,6 +28,7 @@ impl Tapping {
                     uid: uid.to_string(),
                     interface: target.link.name.clone(),
                     hook: target.hook().to_string(),
+                    direction: target.directions.to_string(),
                     since_ns: *since_ns,
                     first_frame_ns: counts.first_frame_ns,
                     received: (&ledger.received).into(),

@@ -2,11 +2,11 @@
 
 use std::{num::NonZeroU32, thread, time::Duration};
 
-use tap_common::{Direction, HEARTBEAT_TIMEOUT_NS, Verdict};
+use tap_common::{HEARTBEAT_TIMEOUT_NS, Verdict};
 use tap_userspace::{
     adapter::bpf::{Hook, Kernel, Shared},
     agent::target::Target,
-    model::TargetId,
+    model::{Directions, TargetId},
 };
 use tests::{Veth, tcp_transfer};
 
@@ -20,7 +20,7 @@ pub(super) fn check(hook: Hook) -> String {
         ..
     } = Shared::open(NonZeroU32::new(1 << 25).expect("not 0")).expect("the kernel side");
     let netns = veth.pod.netns.open();
-    let target = Target::attach(&shared, TargetId(1), &netns, "eth0", &Direction::ALL, hook)
+    let target = Target::attach(&shared, TargetId(1), &netns, "eth0", Directions::Both, hook)
         .expect("a target");
     let transfer = || {
         tcp_transfer(

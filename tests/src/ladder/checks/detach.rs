@@ -7,11 +7,10 @@ use std::{
 };
 
 use aya::programs::tc::qdisc_add_clsact;
-use tap_common::Direction;
 use tap_userspace::{
     adapter::bpf::{Hook, Shared},
     agent::target::Target,
-    model::TargetId,
+    model::{Directions, TargetId},
 };
 use tests::{Veth, VethEnd, tcp_transfer};
 
@@ -78,7 +77,7 @@ fn attach_and_detach(pod: &VethEnd, hook: Hook) -> Vec<String> {
         TargetId(1),
         &netns,
         "eth0",
-        &Direction::ALL,
+        Directions::Both,
         hook,
     )
     .expect("a target");

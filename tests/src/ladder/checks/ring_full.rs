@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use tap_common::{Direction, Verdict};
+use tap_common::Verdict;
 use tap_userspace::{
     adapter::bpf::{Hook, Kernel, Shared},
     agent::target::Target,
-    model::TargetId,
+    model::{Directions, TargetId},
 };
 use tests::{Veth, tcp_transfer};
 
@@ -23,7 +23,7 @@ pub(super) fn check(hook: Hook) -> String {
         ..
     } = Shared::open(RING_BYTES).expect("the kernel side");
     let netns = veth.pod.netns.open();
-    let target = Target::attach(&shared, TargetId(1), &netns, "eth0", &Direction::ALL, hook)
+    let target = Target::attach(&shared, TargetId(1), &netns, "eth0", Directions::Both, hook)
         .expect("a target");
     // Nobody reads the ring meanwhile.
     tcp_transfer(

@@ -3,11 +3,10 @@
 
 use std::num::NonZeroU32;
 
-use tap_common::Direction;
 use tap_userspace::{
     adapter::bpf::{Hook, Shared},
     agent::target::Target,
-    model::TargetId,
+    model::{Directions, TargetId},
 };
 use tests::{Veth, tcp_transfer};
 
@@ -23,7 +22,7 @@ pub(super) fn check(hook: Hook) -> String {
             TargetId(id),
             &netns,
             "eth0",
-            &Direction::ALL,
+            Directions::Both,
             hook,
         )
         .expect("a target")
