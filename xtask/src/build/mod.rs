@@ -3,6 +3,7 @@
 
 mod ebpf;
 mod linker;
+mod static_binary;
 mod toolchain;
 
 use std::{
@@ -13,9 +14,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::process::{interactive, output};
+use crate::process::output;
 
 pub use ebpf::build_objects;
+pub use static_binary::build_static;
 
 /// The workspace's root folder.
 #[must_use]
@@ -32,32 +34,10 @@ pub fn build() -> Result<PathBuf> {
     build_binary()
 }
 
-/// The binary for the machine it is built on, with the C library inside: it
-/// runs on any Linux of that architecture, and alone in an image.
+/// The static binary for the machine that it is built on.
 fn build_binary() -> Result<PathBuf> {
-    let root = workspace();
-    let triple = host_triple()?;
-    // `--target` keeps the flags from procedural macros and build scripts,
-    // which have to be shared objects.
-    let folder = root.join("target/static");
-    let status = interactive(
-        Command::new(env!("CARGO"))
-            .current_dir(&root)
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--package",
-                "tap-userspace",
-            ])
-            .args(["--target", &triple, "--target-dir"])
-            .arg(&folder)
-            .env("RUSTFLAGS", "-C target-feature=+crt-static")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS"),
-    )?;
-    anyhow::ensure!(status.success(), "building podtap failed: {status}");
-    let built = folder.join(triple).join("release/podtap");
-    let binary = root.join("target/release/podtap");
+    let built = build_static("tap-userspace", "podtap", &host_triple()?)?;
+    let binary = workspace().join("target/release/podtap");
     let size = install(&built, &binary)?;
     eprintln!("{} ({:.1} MB)", binary.display(), size as f64 / 1e6);
     Ok(binary)

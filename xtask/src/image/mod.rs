@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod archive;
+pub mod debian;
 pub mod digest;
 pub mod layer;
 pub mod mirror;

@@ -4,15 +4,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::debian::{Format, LEFT_OUT, MMDEBSTRAP};
 use super::digest::sha256_hex;
-use super::{folder, mirror};
+use super::{debian, folder, mirror};
 use crate::cluster::Layout;
-use crate::process::{run, step};
-use crate::setup::{Tool, need, require_root};
+use crate::process::step;
+use crate::setup::{need, require_root};
 
 /// Without these there is nothing to compare, and nothing to compare with.
 const REQUIRED: &[&str] = &[
@@ -36,15 +36,6 @@ const OPTIONAL: &[&str] = &[
     "smbclient",
 ];
 
-/// Not needed to run.
-const LEFT_OUT: &[&str] = &[
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
-    "/usr/share/i18n/*",
-];
-
 /// Lets apt of this machine install one more package into the root file
 /// system; that it cannot is said, and no failure.
 fn optional_hook(package: &str) -> String {
@@ -66,42 +57,17 @@ pub fn build(layout: &Layout) -> Result<PathBuf> {
         return Ok(root);
     }
     require_root("making a root file system for Suricata")?;
-    need(&[Tool {
-        command: "mmdebstrap",
-        package: "mmdebstrap",
-    }])?;
+    need(&[MMDEBSTRAP])?;
     let mirror = mirror::of_this_machine()?;
     let _ = fs::remove_file(&stamp);
     // mmdebstrap leaves nothing mounted in it, but what is below it is ours.
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| root.display().to_string())?;
     }
-    let mut command = Command::new("mmdebstrap");
-    command
-        .args([
-            "--quiet",
-            "--mode=root",
-            "--variant=essential",
-            "--format=directory",
-        ])
-        .arg(format!("--include={}", REQUIRED.join(",")))
-        .arg(format!("--components={}", mirror.components))
-        .args(
-            LEFT_OUT
-                .iter()
-                .map(|path| format!("--dpkgopt=path-exclude={path}")),
-        )
-        .args(
-            OPTIONAL
-                .iter()
-                .map(|package| format!("--customize-hook={}", optional_hook(package))),
-        )
-        .arg(&mirror.suite)
-        .arg(&root)
-        .arg(&mirror.uri);
+    let hooks: Vec<String> = OPTIONAL.iter().copied().map(optional_hook).collect();
     step(
         &format!("installing {}'s servers and Suricata", mirror.suite),
-        || run(&mut command),
+        || debian::install(&mirror, REQUIRED, &hooks, (Format::Folder, &root)),
     )?;
     ensure!(
         root.join("usr/bin/suricata").exists(),

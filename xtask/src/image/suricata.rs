@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Result;
 
 use super::archive::{Config, write};
+use super::debian::{Format, LEFT_OUT, MMDEBSTRAP};
 use super::digest::sha256_hex;
-use super::{folder, mirror};
+use super::{debian, folder, mirror};
 use crate::cluster::Layout;
-use crate::process::{run, step};
+use crate::process::step;
 use crate::setup::{Tool, need, require_root};
 
 /// The image's name.
@@ -18,15 +18,6 @@ pub const SURICATA_IMAGE: &str = "podtap.dev/suricata:1";
 
 /// The user that Suricata runs as.
 const USER: &str = "64535:64535";
-
-/// Not needed to run: documentation, translations, the package system.
-const LEFT_OUT: &[&str] = &[
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
-    "/usr/share/i18n/*",
-];
 
 /// The binary gets the one capability that reading packets needs, so that
 /// another user than root can run it.
@@ -45,10 +36,7 @@ pub fn build(layout: &Layout) -> Result<PathBuf> {
     }
     require_root("making Suricata's image")?;
     need(&[
-        Tool {
-            command: "mmdebstrap",
-            package: "mmdebstrap",
-        },
+        MMDEBSTRAP,
         Tool {
             command: "setcap",
             package: "libcap2-bin",
@@ -56,30 +44,10 @@ pub fn build(layout: &Layout) -> Result<PathBuf> {
     ])?;
     let mirror = mirror::of_this_machine()?;
     let root = folder.join("suricata-root.tar");
-    let mut command = Command::new("mmdebstrap");
-    command
-        // Fixed times: the same packages give the same image.
-        .env("SOURCE_DATE_EPOCH", "0")
-        .args([
-            "--quiet",
-            "--mode=root",
-            "--variant=essential",
-            "--format=tar",
-            "--include=suricata",
-        ])
-        .arg(format!("--components={}", mirror.components))
-        .args(
-            LEFT_OUT
-                .iter()
-                .map(|path| format!("--dpkgopt=path-exclude={path}")),
-        )
-        .arg(format!("--customize-hook={HOOK}"))
-        .arg(&mirror.suite)
-        .arg(&root)
-        .arg(&mirror.uri);
+    let hooks = [HOOK.to_owned()];
     step(
         &format!("installing {}'s Suricata into an image", mirror.suite),
-        || run(&mut command),
+        || debian::install(&mirror, &["suricata"], &hooks, (Format::Tar, &root)),
     )?;
     let config = Config {
         name: SURICATA_IMAGE.to_owned(),
