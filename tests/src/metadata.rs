@@ -42,6 +42,7 @@ pub fn metadata_is_true(metadata: Metadata) -> Result<String, SharedError> {
     let options = SharedOptions {
         ring_bytes: RING_BYTES,
         metadata: MetadataWay::Only(metadata),
+        pins: None,
     };
     let mut kernel = Shared::open(options)?;
     assert_eq!(kernel.metadata, metadata);

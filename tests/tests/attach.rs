@@ -448,12 +448,13 @@ impl ForeignProgram {
             TargetId(99),
             LinkLayer::Ethernet,
             &Direction::ALL,
+            None,
         )
         .expect("programs");
         let attachment = pod
             .netns
             .open()
-            .inside(|| programs.attach("eth0", &Direction::ALL, hook))
+            .inside(|| programs.attach("eth0", &Direction::ALL, hook, None))
             .expect("the namespace")
             .expect("to attach");
         Self {

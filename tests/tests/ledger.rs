@@ -78,11 +78,16 @@ fn root_a_dormant_target_counts_and_copies_nothing() {
             ..
         } = Shared::open(RING_BYTES).expect("the kernel side");
         let netns = veth.pod.netns.open();
-        let mut programs =
-            Programs::load(&shared, TargetId(1), LinkLayer::Ethernet, &Direction::ALL)
-                .expect("the programs");
+        let mut programs = Programs::load(
+            &shared,
+            TargetId(1),
+            LinkLayer::Ethernet,
+            &Direction::ALL,
+            None,
+        )
+        .expect("the programs");
         let attachment = netns
-            .inside(|| programs.attach("eth0", &Direction::ALL, hook))
+            .inside(|| programs.attach("eth0", &Direction::ALL, hook, None))
             .expect("the namespace")
             .expect("to attach");
         transfer(&veth, 100_000);

@@ -88,7 +88,7 @@ pub async fn capture(
     started: impl FnOnce(&Target, Metadata),
     until: impl Future<Output = ()>,
 ) -> Result<Summary, CaptureError> {
-    let kernel = Shared::open(options.shared)?;
+    let kernel = Shared::open(options.shared.clone())?;
     let start_ns = realtime_ns();
     let datapath_options = DatapathOptions {
         gso_types: kernel.gso_types,

@@ -5,6 +5,7 @@ mod clocks;
 pub mod datapath;
 pub mod pod_netns;
 pub mod service;
+pub mod succession;
 pub mod tap;
 pub mod tapping;
 pub mod target;

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io,
     path::PathBuf,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use tokio::{sync::mpsc, task::block_in_place, time};
 
 use super::{
     datapath::{Datapath, DatapathError, DatapathOptions},
+    succession::{SuccessionOptions, Turn},
     tap::{Keep, TapInterface, TapSetupError},
     tapping::{Tapping, TappingOptions},
 };
@@ -64,6 +66,8 @@ pub struct AgentOptions {
     pub keep_duplicates: bool,
     /// By what podtap's own pods are known.
     pub own: Own,
+    /// By what its taps outlive it, if they shall.
+    pub succession: Option<SuccessionOptions>,
 }
 
 /// Why the agent did not start, or ended.
@@ -93,7 +97,8 @@ pub enum AgentError {
 }
 
 /// Taps the pods of a node until `until` is done. Nothing stays attached
-/// after it; the tap interface stays, for its sensor.
+/// after it, unless a next agent is certain; the tap interface stays, for its
+/// sensor.
 ///
 /// # Errors
 /// When it cannot start, when the datapath fails, or when stopping does.
@@ -102,10 +107,24 @@ pub async fn run(
     options: AgentOptions,
     until: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
+    let mut until = pin!(until);
     let socket = StatusSocket::bind(&options.socket)?;
-    let kernel = block_in_place(|| Shared::open(options.shared))?;
     let (interface, tap) =
         block_in_place(|| TapInterface::open(options.tap.clone(), Keep::Always, options.hook))?;
+    let (request_sender, mut requests) = mpsc::channel(16);
+    let serving = tokio::spawn(socket.serve(request_sender));
+    let mut shared_options = options.shared;
+    if let Some(succession) = &options.succession {
+        let status = Status::waiting(&options.node, options.tap.as_str());
+        match succession
+            .turn(&status, &mut requests, until.as_mut())
+            .await
+        {
+            Turn::Ours(pins) => shared_options.pins = pins,
+            Turn::Stopped => return Ok(block_in_place(|| interface.close())?),
+        }
+    }
+    let kernel = block_in_place(|| Shared::open(shared_options))?;
     let datapath_options = DatapathOptions {
         gso_types: kernel.gso_types,
         frame_limit: None,
@@ -115,8 +134,6 @@ pub async fn run(
         .map_err(AgentError::StartDatapath)?;
     let (watch, watching) = watch_node(&client, &options.node, options.own.clone());
     let (events, sending) = record_events(&client, &options.node);
-    let (request_sender, requests) = mpsc::channel(16);
-    let serving = tokio::spawn(socket.serve(request_sender));
     let watching = tokio::spawn(watching);
     let sending = tokio::spawn(sending);
     tracing::info!(node = options.node, tap = %options.tap, "the agent runs");
@@ -124,6 +141,7 @@ pub async fn run(
     let mut agent = Agent {
         tapping: Tapping::new(
             kernel.shared,
+            kernel.left,
             TappingOptions {
                 proc: ProcDir::new(options.proc),
                 hook: options.hook,
@@ -140,10 +158,10 @@ pub async fn run(
         tap: options.tap,
         metadata: kernel.metadata,
     };
-    tokio::select! {
-        () = until => {}
-        () = agent.follow() => {}
-    }
+    let is_asked_to_stop = tokio::select! {
+        () = until => true,
+        () = agent.follow() => false,
+    };
 
     // No more changes, no more questions; then targets, records, frames, tap.
     watching.abort();
@@ -154,7 +172,17 @@ pub async fn run(
         ..
     } = agent;
     let deadline = Instant::now() + STOP_BUDGET;
-    block_in_place(|| tapping.detach_all(&datapath));
+    let has_successor = match &options.succession {
+        Some(succession) if is_asked_to_stop => succession.is_certain(&client).await,
+        _ => false,
+    };
+    block_in_place(|| {
+        if has_successor {
+            tapping.leave_all(&datapath);
+        } else {
+            tapping.detach_all(&datapath);
+        }
+    });
     drop(kernel.heartbeat);
     let finished = within(deadline, "emptying the ring", move || datapath.finish()).await?;
     let tap = tapping.into_tap();
@@ -222,6 +250,7 @@ impl Agent {
             api: api.into(),
             tap: self.tap.to_string(),
             metadata: metadata_name(self.metadata).into(),
+            is_waiting: false,
             targets: self.tapping.target_statuses(&counts),
             refused: self.tapping.refused_statuses(),
             datapath: DatapathStatus {

@@ -2,6 +2,7 @@
 //! [`plan`](crate::engine::plan) says, done.
 
 mod interfaces;
+mod left;
 mod report;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -13,12 +14,13 @@ use super::{
     datapath::Datapath,
     pod_netns::{self, PodNetnsError},
     tap::TapInterface,
-    target::{Target, TargetError},
+    target::{Target, TargetError, TargetOptions},
 };
 use crate::{
     adapter::{
-        bpf::{Hook, Shared},
+        bpf::{Hook, PinKey, Shared, TargetPins},
         kube::{Desired, Events},
+        link::Link,
         netns::Netns,
         process::{ProcDir, ProcessError, Processes},
     },
@@ -64,6 +66,8 @@ pub struct Tapping {
     targets: BTreeMap<PodUid, Tapped>,
     refusals: BTreeMap<PodUid, (Arc<Pod>, Refusal)>,
     last_id: u32,
+    /// What a former agent has left, and was not asked for yet.
+    left: BTreeMap<PinKey, TargetPins>,
 }
 
 /// What stands for one pod.
@@ -82,6 +86,8 @@ struct Tapped {
 struct Standing {
     target: Target,
     since_ns: u64,
+    /// Whether it stood before this agent.
+    is_taken_over: bool,
 }
 
 /// Why a pod could not be tapped.
@@ -96,9 +102,18 @@ enum AttachError {
 }
 
 impl Tapping {
-    /// None yet; `tap` is where their frames go.
+    /// None yet; `tap` is where their frames go. `left` is what a former agent
+    /// has pinned: what of it is desired is taken over by the first
+    /// [`Tapping::follow`], and the rest ends with it.
     #[must_use]
-    pub fn new(shared: Shared, options: TappingOptions, tap: TapInterface, events: Events) -> Self {
+    pub fn new(
+        shared: Shared,
+        left: Vec<(PinKey, TargetPins)>,
+        options: TappingOptions,
+        tap: TapInterface,
+        events: Events,
+    ) -> Self {
+        let last_id = left.iter().map(|(_, pins)| pins.id.0).max().unwrap_or(0);
         Self {
             shared,
             options,
@@ -107,7 +122,8 @@ impl Tapping {
             actual: Actual::default(),
             targets: BTreeMap::new(),
             refusals: BTreeMap::new(),
-            last_id: 0,
+            last_id,
+            left: left.into_iter().collect(),
         }
     }
 
@@ -143,6 +159,7 @@ impl Tapping {
                 }
             }
         }
+        self.end_left(datapath);
     }
 
     /// When [`Tapping::follow`] is to be called again though nothing changed.
@@ -203,14 +220,14 @@ impl Tapping {
                 &self.options.proc.scan().map_err(PodNetnsError::from)?,
             )?,
         };
-        let names = interfaces::choose(&found.netns, settings)?;
+        let links = interfaces::choose(&found.netns, settings)?;
         let mut tapped = Tapped {
             targets: Vec::new(),
             netns_inode: found.netns.inode(),
             pid: found.pid,
         };
-        for name in names {
-            match self.attach_interface(pod, settings, &found.netns, &name, datapath) {
+        for link in links {
+            match self.attach_interface(pod, settings, &found.netns, link, datapath) {
                 Ok(standing) => tapped.targets.push(standing),
                 // All of them or none: half a pod would pass for a whole one.
                 Err(error) => {
@@ -229,42 +246,54 @@ impl Tapping {
         pod: &Pod,
         settings: &Settings,
         netns: &Netns,
-        name: &str,
+        link: Link,
         datapath: &Datapath,
     ) -> Result<Standing, TargetError> {
-        self.last_id += 1;
-        let id = TargetId(self.last_id);
+        let (pins, is_taken_over) = self.pins(pod, netns, &link);
+        let id = pins.as_ref().map_or_else(|| self.next_id(), |pins| pins.id);
+        let mtu_bytes = link.mtu_bytes;
+        let options = TargetOptions {
+            id,
+            directions: settings.directions.unwrap_or(self.options.directions),
+            hook: self.options.hook,
+            pins,
+        };
         // Before its first record.
         datapath.announce(id, settings.segment.unwrap_or(self.options.segment));
-        let attached = Target::attach(
-            &self.shared,
-            id,
-            netns,
-            name,
-            settings.directions.unwrap_or(self.options.directions),
-            self.options.hook,
-        );
-        let target = attached.inspect_err(|_| datapath.retire(id))?;
-        if let Err(error) = self.tap.fit(target.link.mtu_bytes) {
+        let target = Target::attach_link(&self.shared, netns, link, options)
+            .inspect_err(|_| datapath.retire(id))?;
+        if let Err(error) = self.tap.fit(mtu_bytes) {
             tracing::warn!(%error, pod = %pod.key, "the tap's MTU stays below the pod's");
         }
         Ok(Standing {
             target,
             since_ns: realtime_ns(),
+            is_taken_over,
         })
+    }
+
+    fn next_id(&mut self) -> TargetId {
+        self.last_id += 1;
+        TargetId(self.last_id)
     }
 
     fn say_tapped(&self, pod: &Pod, targets: &[Standing]) {
         let mut names = Vec::new();
-        for Standing { target, .. } in targets {
+        for standing in targets {
+            let target = &standing.target;
             tracing::info!(
                 pod = %pod.key,
                 uid = %pod.uid,
                 interface = target.link.name,
                 hook = %target.hook(),
+                taken_over = standing.is_taken_over,
                 "tapped"
             );
             names.push(target.link.name.as_str());
+        }
+        // To the pod's owner nothing has changed.
+        if targets.iter().all(|standing| standing.is_taken_over) {
+            return;
         }
         let names = names.join(", ");
         self.events

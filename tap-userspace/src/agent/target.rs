@@ -1,8 +1,12 @@
 //! One target's life: attach dormant, configure, enable; detach.
 
+use tap_common::Direction;
+
 use crate::{
     adapter::{
-        bpf::{Attachment, Hook, HookError, Programs, ProgramsError, Shared},
+        bpf::{
+            Attachment, Hook, HookError, PinsError, Programs, ProgramsError, Shared, TargetPins,
+        },
         link::{Link, LinkError, Links},
         netns::{Netns, NetnsError},
     },
@@ -22,6 +26,21 @@ pub struct Target {
     pub netns_inode: u64,
     programs: Programs,
     attachment: Attachment,
+    /// Dropped last: then nothing holds the links.
+    pins: Option<TargetPins>,
+}
+
+/// How to tap an interface.
+#[derive(Debug)]
+pub struct TargetOptions {
+    /// The target's identity in records: its pins', if there are some.
+    pub id: TargetId,
+    /// Which direction.
+    pub directions: Directions,
+    /// How to attach.
+    pub hook: Hook,
+    /// By which the tap outlives this process, where the hook can be pinned.
+    pub pins: Option<TargetPins>,
 }
 
 /// Why an interface could not be tapped, or a tap not be ended.
@@ -42,12 +61,13 @@ pub enum TargetError {
     /// A filter could not be removed.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// A pin could not be removed.
+    #[error(transparent)]
+    Pins(#[from] PinsError),
 }
 
 impl Target {
-    /// Taps an interface of a namespace. When this returns, it is enabled. On
-    /// loopback, where a packet is received as it was sent, one direction is
-    /// enough.
+    /// Taps the interface of that name, until it is detached or dropped.
     ///
     /// # Errors
     /// When the interface is not there or the kernel refuses; nothing stays
@@ -61,6 +81,35 @@ impl Target {
         hook: Hook,
     ) -> Result<Self, TargetError> {
         let link = netns.inside(|| Links::open()?.by_name(interface))??;
+        let options = TargetOptions {
+            id,
+            directions,
+            hook,
+            pins: None,
+        };
+        Self::attach_link(shared, netns, link, options)
+    }
+
+    /// Taps an interface of a namespace. When this returns, it is enabled. On
+    /// loopback, where a packet is received as it was sent, one direction is
+    /// enough. What a former process has pinned is taken over: its links, its
+    /// ledger, and what is in the ring.
+    ///
+    /// # Errors
+    /// When the interface is not there or the kernel refuses; nothing stays
+    /// attached, pinned or not.
+    pub fn attach_link(
+        shared: &Shared,
+        netns: &Netns,
+        link: Link,
+        options: TargetOptions,
+    ) -> Result<Self, TargetError> {
+        let TargetOptions {
+            id,
+            directions,
+            hook,
+            mut pins,
+        } = options;
         let Some(link_layer) = link.link_layer else {
             return Err(TargetError::LinkLayer(link.name));
         };
@@ -69,8 +118,21 @@ impl Target {
             Directions::Both if link.is_loopback => Directions::Out,
             other => other,
         };
-        let mut programs = Programs::load(shared, id, link_layer, directions.list())?;
-        let attachment = netns.inside(|| programs.attach(interface, directions.list(), hook))??;
+        let wanted = directions.list();
+        let mut programs = Programs::load(shared, id, link_layer, wanted, pins.as_ref())?;
+        let attachment =
+            netns.inside(|| programs.attach(&link.name, wanted, hook, pins.as_ref()))??;
+        if let Some(of_target) = &pins {
+            for direction in Direction::ALL {
+                if !wanted.contains(&direction) {
+                    of_target.forget_link(direction)?;
+                }
+            }
+        }
+        if attachment.needs_namespace() {
+            // A clsact filter is no link that could be pinned.
+            pins = None;
+        }
         let mut target = Self {
             id,
             link,
@@ -78,12 +140,27 @@ impl Target {
             netns_inode: netns.inode(),
             programs,
             attachment,
+            pins,
         };
         if let Err(error) = target.programs.enable(true) {
             target.detach(Some(netns))?;
             return Err(error.into());
         }
         Ok(target)
+    }
+
+    /// Leaves the tap to the next process, if it is pinned: it goes on as
+    /// long as the heartbeat beats, and counts after that. Gives it back if it
+    /// is not.
+    #[must_use]
+    pub fn leave(mut self) -> Option<Self> {
+        match self.pins.take() {
+            Some(pins) => {
+                pins.keep();
+                None
+            }
+            None => Some(self),
+        }
     }
 
     /// What became of every skb so far.
@@ -133,6 +210,7 @@ impl Target {
             netns_inode,
             mut programs,
             attachment,
+            pins,
             ..
         } = self;
         programs.enable(false)?;
@@ -142,6 +220,7 @@ impl Target {
             }
             _ => drop(attachment),
         }
+        drop(pins);
         Ok(programs.ledger()?)
     }
 }

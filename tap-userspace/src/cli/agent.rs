@@ -13,7 +13,10 @@ use crate::{
         sink::TapName,
         socket,
     },
-    agent::service::{self, AgentOptions},
+    agent::{
+        service::{self, AgentOptions},
+        succession::SuccessionOptions,
+    },
     model::{Directions, Segment, opt_in::Own, pod::PodUid},
 };
 
@@ -75,6 +78,19 @@ pub(super) struct AgentArguments {
     /// them sees them.
     #[arg(long, env = "PODTAP_KEEP_DUPLICATES")]
     keep_duplicates: bool,
+    /// bpf file system of the node, where taps are pinned, so that the next
+    /// agent takes them over; they end with this one if it is not given.
+    #[arg(long, value_name = "DIRECTORY", env = "PODTAP_BPFFS")]
+    bpffs: Option<PathBuf>,
+    /// DaemonSet in podtap's own namespace that this agent belongs to. As long
+    /// as it stays, a stopping agent leaves its taps to the next one.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PODTAP_DAEMON_SET",
+        requires = "own_namespace"
+    )]
+    daemon_set: Option<String>,
     /// Namespace that podtap itself runs in: its pods there are never tapped.
     #[arg(long, env = "PODTAP_NAMESPACE")]
     own_namespace: Option<String>,
@@ -110,11 +126,16 @@ pub(super) fn run(arguments: AgentArguments) -> Result<()> {
             shared: SharedOptions {
                 ring_bytes: arguments.ring_bytes,
                 metadata: arguments.metadata,
+                pins: None,
             },
             hook: arguments.hook,
             directions: arguments.direction,
             segment: arguments.segment,
             keep_duplicates: arguments.keep_duplicates,
+            succession: arguments.bpffs.map(|bpffs| SuccessionOptions {
+                bpffs,
+                daemon_set: arguments.own_namespace.clone().zip(arguments.daemon_set),
+            }),
             own: Own {
                 namespace: arguments.own_namespace,
                 uid: arguments.own_pod_uid,

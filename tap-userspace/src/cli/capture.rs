@@ -142,6 +142,7 @@ async fn run_capture(arguments: &CaptureArguments) -> Result<Summary> {
         shared: SharedOptions {
             ring_bytes: arguments.ring_bytes,
             metadata: arguments.metadata,
+            pins: None,
         },
         segment: arguments.segment,
         frame_limit: arguments.packet_count,

@@ -2,6 +2,7 @@
 
 mod agent;
 mod capture;
+mod cleanup;
 mod logging;
 mod signals;
 mod status;
@@ -24,6 +25,7 @@ struct Arguments {
 enum Command {
     Agent(agent::AgentArguments),
     Capture(capture::CaptureArguments),
+    Cleanup(cleanup::CleanupArguments),
     Status(status::StatusArguments),
 }
 
@@ -39,6 +41,7 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Agent(arguments) => agent::run(arguments),
         Command::Capture(arguments) => capture::run(&arguments),
+        Command::Cleanup(arguments) => cleanup::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
     };
     match outcome {

@@ -59,6 +59,14 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<()> {
 
 fn table(status: &Status) -> Result<String> {
     let mut text = String::new();
+    if status.is_waiting {
+        writeln!(
+            text,
+            "podtap {} on {}, tap {}: waits for another agent of this node to end",
+            status.version, status.node, status.tap
+        )?;
+        return Ok(text);
+    }
     writeln!(
         text,
         "podtap {} on {}, API server {}, tap {}, metadata by {}",

@@ -20,6 +20,9 @@ pub struct Status {
     /// or `helpers`.
     #[serde(default)]
     pub metadata: String,
+    /// Whether it waits for another agent of this node to end.
+    #[serde(default)]
+    pub is_waiting: bool,
     /// Tapped interfaces.
     pub targets: Vec<TargetStatus>,
     /// Pods that are wanted and not tapped.
@@ -129,6 +132,24 @@ pub struct DelayStatus {
     pub p99_ns: u64,
     /// The longest.
     pub max_ns: u64,
+}
+
+impl Status {
+    /// Of an agent that waits for another one of its node to end.
+    #[must_use]
+    pub fn waiting(node: &str, tap: &str) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            node: node.into(),
+            api: "connected".into(),
+            tap: tap.into(),
+            metadata: String::new(),
+            is_waiting: true,
+            targets: Vec::new(),
+            refused: Vec::new(),
+            datapath: DatapathStatus::default(),
+        }
+    }
 }
 
 /// What an agent means that does not say.

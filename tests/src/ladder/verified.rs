@@ -64,6 +64,7 @@ fn told() -> Result<HashMap<String, u32>> {
         TargetId(1),
         LinkLayer::Ethernet,
         &Direction::ALL,
+        None,
     )?;
     let told = loaded_programs()
         .filter_map(Result::ok)

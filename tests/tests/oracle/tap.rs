@@ -39,6 +39,7 @@ impl Tap {
         let options = SharedOptions {
             ring_bytes: RING_BYTES,
             metadata: MetadataWay::Only(metadata),
+            pins: None,
         };
         let frames = Collector::of(direction);
         let mut tap = tests::Tap::start(options, DatapathOptions::default(), frames.clone());

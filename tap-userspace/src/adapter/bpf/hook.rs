@@ -1,14 +1,19 @@
 //! Where a classifier hangs on an interface: TCX, or clsact below Linux 6.6.
 //!
-//! A TCX link is a descriptor: it goes when its owner goes. A clsact filter is
+//! A TCX link is a descriptor: it goes when its owner goes, unless it is pinned. A clsact filter is
 //! an entry in the interface's network namespace: it has to be taken away from
 //! within.
 
-use std::{fmt, io, str::FromStr};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
+use aya::pin::PinError;
 use aya::programs::{
     LinkOrder, ProgramError, SchedClassifier, TcAttachType,
-    links::{FdLink, LinkError},
+    links::{FdLink, LinkError, PinnedLink},
     tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle, qdisc_add_clsact},
 };
 use tap_common::Direction;
@@ -94,6 +99,22 @@ pub enum HookError {
         /// What aya said.
         source: LinkError,
     },
+    /// A link could not be pinned.
+    #[error("cannot pin a link at {}: {}", path.display(), one_line(.source))]
+    Pin {
+        /// Where.
+        path: PathBuf,
+        /// What the kernel said.
+        source: PinError,
+    },
+    /// The pin of a link that leads nowhere could not be removed.
+    #[error("cannot remove the pin {}: {source}", path.display())]
+    Unpin {
+        /// Where it is.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The clsact filter could not be taken away.
     #[error("cannot remove the clsact filter from {interface}: {source}")]
     Remove {
@@ -107,7 +128,7 @@ pub enum HookError {
 /// One classifier on one interface.
 #[derive(Debug)]
 pub(super) enum Hooked {
-    /// Ends when dropped, wherever that happens.
+    /// Ends when dropped, wherever that happens, if it is not pinned.
     Tcx(#[expect(dead_code, reason = "held for its drop")] FdLink),
     /// Ends by [`Hooked::remove`], called inside the namespace.
     Clsact {
@@ -120,21 +141,29 @@ pub(super) enum Hooked {
 }
 
 /// Hangs a loaded classifier on an interface of the network namespace that the
-/// calling thread is in.
+/// calling thread is in. A link that is pinned at `pin` is taken over: the
+/// classifier replaces the one that hangs there, without a gap. Else a new TCX
+/// link is pinned there.
 pub(super) fn attach(
     program: &mut SchedClassifier,
     interface: &str,
     direction: Direction,
     hook: Hook,
+    pin: Option<&Path>,
 ) -> Result<Hooked, HookError> {
+    if let Some(pin) = pin
+        && let Some(link) = take_over(program, interface, pin)?
+    {
+        return Ok(Hooked::Tcx(link));
+    }
     let attach_type = match direction {
         Direction::In => TcAttachType::Ingress,
         Direction::Out => TcAttachType::Egress,
     };
     match hook {
         Hook::Clsact => attach_clsact(program, interface, attach_type),
-        Hook::Tcx => attach_tcx(program, interface, attach_type),
-        Hook::Auto => match attach_tcx(program, interface, attach_type) {
+        Hook::Tcx => attach_tcx(program, interface, attach_type, pin),
+        Hook::Auto => match attach_tcx(program, interface, attach_type, pin) {
             Err(error @ HookError::Tcx { .. }) => {
                 tracing::debug!(%error, "no TCX here, trying clsact");
                 attach_clsact(program, interface, attach_type)
@@ -144,10 +173,42 @@ pub(super) fn attach(
     }
 }
 
+/// Puts the classifier into the link that is pinned there; `None` if there is
+/// none, or its interface is gone, as after a namespace's number was used again.
+fn take_over(
+    program: &mut SchedClassifier,
+    interface: &str,
+    pin: &Path,
+) -> Result<Option<FdLink>, HookError> {
+    let Ok(pinned) = PinnedLink::from_pin(pin) else {
+        return Ok(None);
+    };
+    let no_link = |source| HookError::Link {
+        interface: interface.into(),
+        source,
+    };
+    let link = SchedClassifierLink::try_from(FdLink::from(pinned)).map_err(no_link)?;
+    let replaced = program
+        .attach_to_link(link)
+        .and_then(|id| program.take_link(id));
+    match replaced {
+        Ok(link) => FdLink::try_from(link).map(Some).map_err(no_link),
+        Err(error) => {
+            tracing::debug!(interface, %error, "a pinned link is not to be taken over");
+            fs::remove_file(pin).map_err(|source| HookError::Unpin {
+                path: pin.into(),
+                source,
+            })?;
+            Ok(None)
+        }
+    }
+}
+
 fn attach_tcx(
     program: &mut SchedClassifier,
     interface: &str,
     attach_type: TcAttachType,
+    pin: Option<&Path>,
 ) -> Result<Hooked, HookError> {
     let link = program
         .attach_with_options(
@@ -164,6 +225,16 @@ fn attach_tcx(
         interface: interface.into(),
         source,
     })?;
+    let link = match pin {
+        Some(pin) => link
+            .pin(pin)
+            .map_err(|source| HookError::Pin {
+                path: pin.into(),
+                source,
+            })?
+            .into(),
+        None => link,
+    };
     Ok(Hooked::Tcx(link))
 }
 

@@ -13,6 +13,7 @@ use super::{
     Shared,
     attachment::Attachment,
     hook::{self, Hook, HookError},
+    pins::TargetPins,
     pod::{LedgerPod, StatePod},
     shared::classifier,
 };
@@ -57,18 +58,21 @@ pub enum ProgramsError {
 }
 
 impl Programs {
-    /// Loads a target's programs, for the directions it taps.
+    /// Loads a target's programs, for the directions it taps. Their maps are
+    /// those that are pinned, if there are some, with all that they have
+    /// counted; else they are pinned there.
     ///
     /// # Errors
-    /// When the kernel refuses; nothing stays behind.
+    /// When the kernel refuses; nothing stays behind but the pins.
     pub fn load(
         shared: &Shared,
         target: TargetId,
         link_layer: LinkLayer,
         directions: &[Direction],
+        pins: Option<&TargetPins>,
     ) -> Result<Self, ProgramsError> {
         let mut object = shared
-            .load(target, link_layer)
+            .load(target, link_layer, pins)
             .map_err(ProgramsError::Load)?;
         for direction in directions {
             let name = program(*direction);
@@ -84,7 +88,8 @@ impl Programs {
     }
 
     /// Attaches them to an interface of the network namespace that the calling
-    /// thread is in. They count, and copy nothing until [`Programs::enable`].
+    /// thread is in. They count, and copy nothing until [`Programs::enable`];
+    /// or go on, where they take over what is pinned.
     ///
     /// # Errors
     /// When the kernel refuses; nothing stays attached.
@@ -93,12 +98,20 @@ impl Programs {
         interface: &str,
         directions: &[Direction],
         hook: Hook,
+        pins: Option<&TargetPins>,
     ) -> Result<Attachment, ProgramsError> {
         Attachment::of(interface, directions, |direction| {
+            let pin = pins.map(|pins| pins.link(direction));
             let name = program(direction);
             let program = classifier(&mut self.object, name)
                 .map_err(|source| ProgramsError::Verify { name, source })?;
-            Ok(hook::attach(program, interface, direction, hook)?)
+            Ok(hook::attach(
+                program,
+                interface,
+                direction,
+                hook,
+                pin.as_deref(),
+            )?)
         })
     }
 

@@ -1,10 +1,10 @@
 //! What all targets share: the ring, the heartbeat, the programs' log.
 
 use std::{
-    io,
+    fs, io,
     num::NonZeroU32,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aya::{
@@ -13,8 +13,8 @@ use aya::{
     programs::{ProgramError, SchedClassifier},
 };
 use tap_common::{
-    CONFIG_SYMBOL, LinkLayer, MAP_HEARTBEAT, MAP_RING, Metadata, PROGRAM_IN, PROGRAM_OUT,
-    SKB_LAYOUT_SYMBOL, TargetConfig,
+    CONFIG_SYMBOL, LinkLayer, MAP_HEARTBEAT, MAP_LEDGER, MAP_RING, MAP_STATE, Metadata, PROGRAM_IN,
+    PROGRAM_OUT, SKB_LAYOUT_SYMBOL, TargetConfig,
 };
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     log::{KernelLog, MAP_LOG},
     metadata::{self, MetadataWay, Rung, metadata_name},
     object,
+    pins::{PinKey, Pins, PinsError, TargetPins},
     pod::{ConfigPod, LayoutPod},
     ring::{Ring, RingError},
 };
@@ -39,6 +40,8 @@ const PAGE_BYTES: u32 = 4096;
 /// Handle on the shared maps, from which targets are loaded.
 pub struct Shared {
     bpffs: Bpffs,
+    /// Where taps are pinned, if they shall outlive this process.
+    pins: Option<Arc<Pins>>,
     /// The object with its kernel functions linked.
     object: Vec<u8>,
     /// One for all targets: aya parses the kernel's BTF for each new loader,
@@ -47,12 +50,15 @@ pub struct Shared {
 }
 
 /// How the kernel side shall be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SharedOptions {
     /// Size of the ring: a power of two of at least a page.
     pub ring_bytes: NonZeroU32,
     /// How to ask for what `struct __sk_buff` does not show.
     pub metadata: MetadataWay,
+    /// Where ring and heartbeat are pinned, and those of targets that shall
+    /// outlive this process; nothing is, if `None`.
+    pub pins: Option<Arc<Pins>>,
 }
 
 impl From<NonZeroU32> for SharedOptions {
@@ -61,6 +67,7 @@ impl From<NonZeroU32> for SharedOptions {
         Self {
             ring_bytes,
             metadata: MetadataWay::Auto,
+            pins: None,
         }
     }
 }
@@ -74,6 +81,9 @@ pub enum SharedError {
          NET_ADMIN, PERFMON and SYS_ADMIN"
     )]
     Bpffs(#[source] io::Error),
+    /// The pins cannot be used.
+    #[error(transparent)]
+    Pins(#[from] PinsError),
     /// This kernel has no BPF ring buffer.
     #[error("this kernel has no BPF ring buffer: podtap needs Linux 5.10 or later")]
     NoRingBuffer,
@@ -137,6 +147,10 @@ pub struct Kernel {
     pub metadata: Metadata,
     /// What this kernel's `gso_type` means.
     pub gso_types: GsoTypes,
+    /// Targets of a former process, still attached, whose records come
+    /// through the same ring. One that is not given to a new target ends when
+    /// it is dropped.
+    pub left: Vec<(PinKey, TargetPins)>,
 }
 
 impl Shared {
@@ -154,9 +168,12 @@ impl Shared {
         if !aya::sys::is_map_supported(aya::maps::MapType::RingBuf).unwrap_or(true) {
             return Err(SharedError::NoRingBuffer);
         }
+        if let Some(pins) = &options.pins {
+            pins.forget_unused()?;
+        }
         let mut refused = SharedError::NoMetadata(options.metadata);
         for (metadata, rung) in metadata::rungs(options.metadata) {
-            match Self::with(ring_bytes, metadata, &rung) {
+            match Self::with(&options, metadata, &rung) {
                 // The verifier may refuse a way, or lockdown a helper.
                 Err(error @ SharedError::Verify { .. }) => {
                     let way = metadata_name(metadata);
@@ -171,28 +188,31 @@ impl Shared {
 
     /// Makes it for one way of asking for metadata.
     fn with(
-        ring_bytes: NonZeroU32,
+        options: &SharedOptions,
         metadata: Metadata,
         rung: &Rung,
     ) -> Result<Kernel, SharedError> {
         let bpffs = Bpffs::new().map_err(SharedError::Bpffs)?;
         let mut loader = EbpfLoader::new();
-        for name in [MAP_RING, MAP_HEARTBEAT, MAP_LOG] {
-            loader.map_pin_path(name, bpffs.path(name));
+        for name in [MAP_RING, MAP_HEARTBEAT] {
+            loader.map_pin_path(name, shared_path(&bpffs, options.pins.as_deref(), name));
         }
-        loader.map_max_entries(MAP_RING, ring_bytes.get());
+        // The programs of a former process are replaced, and log here then.
+        loader.map_pin_path(MAP_LOG, bpffs.path(MAP_LOG));
+        loader.map_max_entries(MAP_RING, options.ring_bytes.get());
         // Once a process, or twice: see `load`.
         let layout: &'static LayoutPod = Box::leak(Box::new(LayoutPod(rung.layout)));
         loader.override_global(SKB_LAYOUT_SYMBOL, layout, true);
         let shared = Self {
             bpffs,
+            pins: options.pins.clone(),
             object: kfunc::link(object::CLASSIFIER, rung.kfuncs).map_err(SharedError::Object)?,
             loader: Mutex::new(loader),
         };
         // Loaded and dropped: it makes and pins the shared maps, and says now
         // what the verifier would say at the first target.
         let mut probe = shared
-            .load(TargetId(0), LinkLayer::Ethernet)
+            .load(TargetId(0), LinkLayer::Ethernet, None)
             .map_err(SharedError::Load)?;
         for name in [PROGRAM_IN, PROGRAM_OUT] {
             classifier(&mut probe, name)
@@ -201,6 +221,10 @@ impl Shared {
         }
         let log = KernelLog::start(&mut probe)?;
         let ring = Ring::new(shared.map(MAP_RING)?)?;
+        let left = match &shared.pins {
+            Some(pins) => pins.targets()?,
+            None => Vec::new(),
+        };
         let beats =
             Array::try_from(shared.map(MAP_HEARTBEAT)?).map_err(|source| SharedError::Map {
                 name: MAP_HEARTBEAT,
@@ -213,11 +237,24 @@ impl Shared {
             shared,
             metadata,
             gso_types: rung.gso_types,
+            left,
         })
     }
 
-    /// Loads the object for one target, on the shared maps.
-    pub(super) fn load(&self, target: TargetId, link_layer: LinkLayer) -> Result<Ebpf, EbpfError> {
+    /// Where taps are pinned, if they are.
+    #[must_use]
+    pub fn pins(&self) -> Option<&Arc<Pins>> {
+        self.pins.as_ref()
+    }
+
+    /// Loads the object for one target, on the shared maps, and on its own if
+    /// they are pinned.
+    pub(super) fn load(
+        &self,
+        target: TargetId,
+        link_layer: LinkLayer,
+        pins: Option<&TargetPins>,
+    ) -> Result<Ebpf, EbpfError> {
         // Eight bytes a target that are never given back: the loader borrows
         // the value for as long as it lives.
         let config: &'static ConfigPod = Box::leak(Box::new(ConfigPod(TargetConfig {
@@ -225,15 +262,40 @@ impl Shared {
             link_layer: link_layer as u8,
             padding: [0; 3],
         })));
-        self.loader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .override_global(CONFIG_SYMBOL, config, true)
-            .load(&self.object)
+        let mut loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
+        loader.override_global(CONFIG_SYMBOL, config, true);
+        let Some(pins) = pins else {
+            return self.load_unpinned(&mut loader);
+        };
+        for name in [MAP_STATE, MAP_LEDGER] {
+            loader.map_pin_path(name, pins.map(name));
+        }
+        loader.load(&self.object)
+    }
+
+    /// A loader that once was told of pins cannot be told that there are none:
+    /// so there are some, for a moment, that nobody else sees.
+    fn load_unpinned(&self, loader: &mut EbpfLoader<'static>) -> Result<Ebpf, EbpfError> {
+        if self.pins.is_none() {
+            return loader.load(&self.object);
+        }
+        let own = [MAP_STATE, MAP_LEDGER].map(|name| (name, self.bpffs.path(name)));
+        for (name, path) in &own {
+            loader.map_pin_path(name, path.clone());
+        }
+        let loaded = loader.load(&self.object);
+        for (_, path) in &own {
+            // The next one would share its maps with this one.
+            fs::remove_file(path).map_err(|error| EbpfError::FileError {
+                path: path.clone(),
+                error,
+            })?;
+        }
+        loaded
     }
 
     fn map(&self, name: &'static str) -> Result<Map, SharedError> {
-        let path: PathBuf = self.bpffs.path(name);
+        let path = shared_path(&self.bpffs, self.pins.as_deref(), name);
         MapData::from_pin(path)
             .and_then(Map::from_map_data)
             .map_err(|source| SharedError::Map { name, source })
@@ -244,6 +306,11 @@ impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
     }
+}
+
+/// Path of the pin of a map that all targets share.
+fn shared_path(bpffs: &Bpffs, pins: Option<&Pins>, name: &str) -> PathBuf {
+    pins.map_or_else(|| bpffs.path(name), |pins| pins.path(name))
 }
 
 /// The classifier of that name.

@@ -4,6 +4,7 @@
 mod answered;
 mod client;
 mod convert;
+mod daemon_set;
 mod error_text;
 mod event_rate;
 mod events;
@@ -15,6 +16,7 @@ mod watch;
 
 pub use client::{ClientError, client};
 pub use convert::{ConvertError, pod_from_api};
+pub use daemon_set::{DaemonSetError, daemon_set_stays};
 pub use events::{EventCounts, Events, record_events};
 pub use lookup::{LookupError, find_pod};
 pub use watch::{ApiState, Desired, Watch, watch_node};

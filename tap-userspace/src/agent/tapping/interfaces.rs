@@ -32,18 +32,16 @@ pub(super) enum InterfacesError {
     },
 }
 
-/// Names of the interfaces to tap, as far as they are there. Blocks.
-pub(super) fn choose(netns: &Netns, settings: &Settings) -> Result<Vec<String>, InterfacesError> {
+/// The interfaces to tap, as far as they are there. Blocks.
+pub(super) fn choose(netns: &Netns, settings: &Settings) -> Result<Vec<Link>, InterfacesError> {
     let links = netns.inside(|| Links::open()?.list())??;
-    let names: Vec<String> = links
-        .iter()
-        .filter(|link| is_wanted(link, settings))
-        .map(|link| link.name.clone())
-        .collect();
-    if !names.is_empty() {
-        return Ok(names);
+    let (wanted, others): (Vec<_>, Vec<_>) = links
+        .into_iter()
+        .partition(|link| is_wanted(link, settings));
+    if !wanted.is_empty() {
+        return Ok(wanted);
     }
-    let present: Vec<_> = links.into_iter().map(|link| link.name).collect();
+    let present: Vec<_> = others.into_iter().map(|link| link.name).collect();
     Err(InterfacesError::None {
         wanted: match &settings.interfaces {
             Some(names) => format!("wanted is {}", names.as_slice().join(", ")),
@@ -142,7 +140,7 @@ impl Tapping {
             if tapped.targets.iter().any(stands) {
                 continue;
             }
-            match self.attach_interface(pod, settings, netns, &link.name, datapath) {
+            match self.attach_interface(pod, settings, netns, link.clone(), datapath) {
                 Ok(standing) => {
                     tapped.targets.push(standing);
                     let last = tapped.targets.len() - 1;

@@ -19,27 +19,35 @@ impl Tapping {
                     .iter()
                     .map(move |standing| (uid, pod, standing))
             })
-            .map(|(uid, pod, Standing { target, since_ns })| {
-                let counts = counts.targets.get(&target.id).copied().unwrap_or_default();
-                let ledger = target.ledger().unwrap_or_default();
-                TargetStatus {
-                    namespace: pod.key.namespace.clone(),
-                    pod: pod.key.name.clone(),
-                    uid: uid.to_string(),
-                    interface: target.link.name.clone(),
-                    hook: target.hook().to_string(),
-                    direction: target.directions.to_string(),
-                    since_ns: *since_ns,
-                    first_frame_ns: counts.first_frame_ns,
-                    received: (&ledger.received).into(),
-                    sent: (&ledger.sent).into(),
-                    frames: counts.frames,
-                    delivered: counts.delivered,
-                    refused: counts.refused,
-                    left_out: counts.left_out,
-                    duplicates: counts.duplicates,
-                }
-            })
+            .map(
+                |(
+                    uid,
+                    pod,
+                    Standing {
+                        target, since_ns, ..
+                    },
+                )| {
+                    let counts = counts.targets.get(&target.id).copied().unwrap_or_default();
+                    let ledger = target.ledger().unwrap_or_default();
+                    TargetStatus {
+                        namespace: pod.key.namespace.clone(),
+                        pod: pod.key.name.clone(),
+                        uid: uid.to_string(),
+                        interface: target.link.name.clone(),
+                        hook: target.hook().to_string(),
+                        direction: target.directions.to_string(),
+                        since_ns: *since_ns,
+                        first_frame_ns: counts.first_frame_ns,
+                        received: (&ledger.received).into(),
+                        sent: (&ledger.sent).into(),
+                        frames: counts.frames,
+                        delivered: counts.delivered,
+                        refused: counts.refused,
+                        left_out: counts.left_out,
+                        duplicates: counts.duplicates,
+                    }
+                },
+            )
             .collect()
     }
 

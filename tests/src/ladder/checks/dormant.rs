@@ -19,10 +19,16 @@ pub(super) fn check(hook: Hook) -> String {
         ..
     } = Shared::open(NonZeroU32::new(1 << 20).expect("not 0")).expect("the kernel side");
     let netns = veth.pod.netns.open();
-    let mut programs = Programs::load(&shared, TargetId(1), LinkLayer::Ethernet, &Direction::ALL)
-        .expect("the programs");
+    let mut programs = Programs::load(
+        &shared,
+        TargetId(1),
+        LinkLayer::Ethernet,
+        &Direction::ALL,
+        None,
+    )
+    .expect("the programs");
     let attachment = netns
-        .inside(|| programs.attach("eth0", &Direction::ALL, hook))
+        .inside(|| programs.attach("eth0", &Direction::ALL, hook, None))
         .expect("the namespace")
         .expect("to attach");
     tcp_transfer(
