@@ -1,0 +1,1 @@
+../../overlays/zeek/podtap.zeek
