@@ -6,6 +6,7 @@ pub mod build;
 pub mod cluster;
 pub mod demo;
 pub mod fuzz;
+pub mod helm;
 pub mod image;
 pub mod kernels;
 pub mod process;

@@ -52,6 +52,8 @@ enum Task {
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u64,
     },
+    /// What the manifests and the chart render to.
+    Manifests,
     /// podtap beside tcpdump and beside nothing, in one table.
     Bench {
         /// How often all of it; a result has at least 3.
@@ -123,6 +125,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Build => drop(build::build()?),
         Task::Test { quick } => test::test(quick)?,
+        Task::Manifests => test::manifests()?,
         Task::Demo { keep } => demo::demo(keep)?,
         Task::Bench {
             rounds,

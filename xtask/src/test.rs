@@ -14,7 +14,7 @@ use crate::{
     cluster::{self, Layout},
     demo,
     fuzz::{self, Fuzzed},
-    kernels,
+    helm, kernels,
     process::{interactive, step},
     setup::{self, Tool},
 };
@@ -59,13 +59,15 @@ pub fn test(quick: bool) -> Result<()> {
     setup::need(&TOOLS)?;
     let binary = build::build()?;
     check_sources()?;
-    cargo_test(&["--workspace", "--exclude", "tests"], &binary)?;
+    let podtap = [("PODTAP_BIN", binary.as_path())];
+    cargo_test(&["--workspace", "--exclude", "tests"], &podtap)?;
     fuzz::corpus()?;
     // Those of them that make namespaces; the rest of the ignored ones want
     // an API server, which the cluster's tests have.
     let root = ["--package", "tap-userspace", "--", "--ignored", "root_"];
-    cargo_test(&root, &binary)?;
-    integration_tests(&binary)?;
+    cargo_test(&root, &podtap)?;
+    integration_tests(&podtap)?;
+    manifests()?;
     let mut fuzzed = Fuzzed::Clean;
     if quick {
         eprintln!("left out, since --quick: fuzzing, the kernel ladder, the cluster");
@@ -75,7 +77,7 @@ pub fn test(quick: bool) -> Result<()> {
             kernels::run(&[])? == ExitCode::SUCCESS,
             "the kernel ladder failed"
         );
-        cluster_tests(&binary)?;
+        cluster_tests(&podtap)?;
     }
     // At the end, where it is seen: what did not run has not passed.
     if let Fuzzed::Skipped(why) = fuzzed {
@@ -119,14 +121,32 @@ fn check_sources() -> Result<()> {
 /// The tests that need the kernel of this machine, but no cluster, and the
 /// harness's own. One at a time: they count packets, and one's load would be
 /// the other's loss.
-fn integration_tests(binary: &Path) -> Result<()> {
+fn integration_tests(podtap: &[(&str, &Path)]) -> Result<()> {
     let mut arguments = vec!["--package", "tests", "--lib"];
     let names = test_names()?;
-    for name in names.iter().filter(|name| *name != CLUSTER_TEST) {
+    let others = [CLUSTER_TEST, MANIFESTS_TEST];
+    for name in names.iter().filter(|name| !others.contains(&name.as_str())) {
         arguments.extend(["--test", name]);
     }
     arguments.extend(["--", "--include-ignored", "--test-threads", "1"]);
-    cargo_test(&arguments, binary)
+    cargo_test(&arguments, podtap)
+}
+
+/// The test file that renders what is in `manifests`.
+const MANIFESTS_TEST: &str = "manifests";
+
+/// What the manifests render to, by `kubectl kustomize` and by Helm, which are
+/// built for it.
+pub fn manifests() -> Result<()> {
+    let kubectl = cluster::build_only(&Layout::of_this_workspace(), "kubectl")?;
+    let helm = helm::build()?;
+    cargo_test(
+        &["--package", "tests", "--test", MANIFESTS_TEST],
+        &[
+            ("PODTAP_KUBECTL", kubectl.as_path()),
+            ("PODTAP_HELM", helm.as_path()),
+        ],
+    )
 }
 
 /// The test file that needs the cluster of [`demo::prepare`].
@@ -134,11 +154,11 @@ const CLUSTER_TEST: &str = "cluster";
 
 /// The demo, which checks what it shows; then the tests in its cluster; then
 /// that nothing of it is left.
-fn cluster_tests(binary: &Path) -> Result<()> {
+fn cluster_tests(podtap: &[(&str, &Path)]) -> Result<()> {
     let tested = demo::demo(true).and_then(|()| {
         let arguments = ["--package", "tests", "--test", CLUSTER_TEST, "--"];
         let flags = ["--include-ignored", "--test-threads", "1"];
-        cargo_test(&[&arguments[..], &flags[..]].concat(), binary)
+        cargo_test(&[&arguments[..], &flags[..]].concat(), podtap)
     });
     let cleaned = step("taking the cluster down", cluster::down);
     tested?;
@@ -149,14 +169,15 @@ fn cluster_tests(binary: &Path) -> Result<()> {
 }
 
 /// Runs a test command on the caller's own terminal, so that the runners'
-/// closing lines are seen.
-fn cargo_test(arguments: &[&str], binary: &Path) -> Result<()> {
+/// closing lines are seen. `programs` are those it is to use, each by the name
+/// of the environment's variable that says where it is.
+fn cargo_test(arguments: &[&str], programs: &[(&str, &Path)]) -> Result<()> {
     let status = interactive(
         Command::new(env!("CARGO"))
             .current_dir(workspace())
             .args(["test", "--locked"])
             .args(arguments)
-            .env("PODTAP_BIN", binary),
+            .envs(programs.iter().copied()),
     )?;
     ensure!(
         status.success(),

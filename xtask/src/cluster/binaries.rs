@@ -1,7 +1,7 @@
 //! Building Kubernetes, etcd and `pause` from their Go modules.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -52,18 +52,24 @@ pub fn build(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Builds `pause` alone: an image needs it without a cluster.
-pub fn build_pause(layout: &Layout) -> Result<()> {
-    let stamp = stamp(&layout.go_module())?;
-    if is_fresh(layout, "pause", &stamp) {
-        return Ok(());
+/// Builds one of them alone, and says where it is: images need `pause`, and the
+/// manifests' tests `kubectl`, without a cluster.
+pub fn build_only(layout: &Layout, name: &str) -> Result<PathBuf> {
+    let module = layout.go_module();
+    let (name, package) = BINARIES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .with_context(|| format!("no binary is called {name}"))?;
+    let stamp = stamp(&module)?;
+    if !is_fresh(layout, name, &stamp) {
+        fs::create_dir_all(layout.bin())?;
+        let version = kubernetes_version(&module)?;
+        step(&format!("building {name}"), || {
+            build_one(layout, &need_go()?, &version, name, package)
+        })?;
+        fs::write(stamp_path(layout, name), &stamp)?;
     }
-    fs::create_dir_all(layout.bin())?;
-    step("building pause", || {
-        build_one(layout, &need_go()?, "v0", "pause", "./pause")
-    })?;
-    fs::write(stamp_path(layout, "pause"), &stamp)?;
-    Ok(())
+    Ok(layout.binary(name))
 }
 
 /// The version that go.mod asks for, `v1.34.4`.
@@ -119,7 +125,7 @@ fn is_fresh(layout: &Layout, name: &str, stamp: &str) -> bool {
         && fs::read_to_string(stamp_path(layout, name)).is_ok_and(|old| old == stamp)
 }
 
-fn stamp_path(layout: &Layout, name: &str) -> std::path::PathBuf {
+fn stamp_path(layout: &Layout, name: &str) -> PathBuf {
     layout.bin().join(format!(".{name}.stamp"))
 }
 

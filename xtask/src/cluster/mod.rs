@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-pub use binaries::{build as build_binaries, build_pause};
+pub use binaries::{build as build_binaries, build_only};
 pub use layout::Layout;
 pub use machine::Machine;
 pub use node::Node;

@@ -8,19 +8,16 @@ use anyhow::Result;
 use super::archive::{Config, write_bytes};
 use super::folder;
 use super::layer::{Entry, Layer};
-use crate::cluster::{Layout, build_pause};
+use crate::cluster::{Layout, build_only};
 
 /// The image's name.
 pub const PAUSE_IMAGE: &str = "podtap.dev/pause:1";
 
 /// Makes `target/image/pause.tar`.
 pub fn build(layout: &Layout) -> Result<PathBuf> {
-    build_pause(layout)?;
+    let pause = build_only(layout, "pause")?;
     let mut layer = Layer::default();
-    layer.add(
-        "pause",
-        Entry::File(fs::read(layout.binary("pause"))?, 0o755),
-    );
+    layer.add("pause", Entry::File(fs::read(pause)?, 0o755));
     let config = Config {
         name: PAUSE_IMAGE.to_owned(),
         entrypoint: vec!["/pause".to_owned()],
