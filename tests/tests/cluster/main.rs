@@ -6,11 +6,13 @@
 //! `cargo test -p tests --test cluster -- --include-ignored --test-threads 1`.
 //! Each test makes its own namespace, and puts right again what it breaks.
 
+mod admission;
 mod agent;
 mod capture;
 mod endings;
 mod events;
 mod kernel;
+mod manifests;
 mod namespace;
 mod opt_in;
 mod outage;

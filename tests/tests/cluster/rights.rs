@@ -111,6 +111,7 @@ fn root_the_agents_service_account_may_do_what_it_needs_and_no_more() -> Result<
     let more: Vec<_> = ours.difference(&everyone).map(String::as_str).collect();
     let wanted = [
         "create events.k8s.io events",
+        "get apps daemonsets podtap",
         "list  namespaces",
         "list  pods",
         "patch events.k8s.io events",
