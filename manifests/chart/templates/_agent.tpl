@@ -30,6 +30,12 @@ env:
   valueFrom:
     fieldRef:
       fieldPath: metadata.uid
+# Taps are pinned there, and left to the next agent as long as this DaemonSet
+# stays.
+- name: PODTAP_BPFFS
+  value: /sys/fs/bpf
+- name: PODTAP_DAEMON_SET
+  value: podtap
 startupProbe:
   exec:
     command: [/usr/local/bin/podtap, status]
@@ -62,6 +68,8 @@ volumeMounts:
   readOnly: true
 - name: tun
   mountPath: /dev/net/tun
+- name: bpffs
+  mountPath: /sys/fs/bpf
 - name: socket
   mountPath: /run/podtap
 - name: token

@@ -44,6 +44,18 @@ impl<'a> Namespace<'a> {
         self.cluster.kubectl(&arguments).map(drop)
     }
 
+    /// Sets an annotation of the namespace, or takes it away with `NAME-`.
+    pub fn annotate(&self, annotation: &str) -> Result<()> {
+        let arguments = [
+            "annotate",
+            "namespace",
+            &self.name,
+            annotation,
+            "--overwrite",
+        ];
+        self.cluster.kubectl(&arguments).map(drop)
+    }
+
     /// A web server on the first node that is up and answers: what most tests
     /// tap.
     pub fn web(&self, name: &str, labels: &[(&str, &str)]) -> Result<Pod> {

@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context as _, Result};
-use xtask::{build::workspace, cluster::Cluster, process::wait_for};
+use xtask::{build::workspace, cluster::Cluster};
 
-use crate::{LIMIT, agent::Agent, events, kernel, namespace::Namespace, traffic::Client};
+use crate::{LIMIT, agent::Agent, kernel, namespace::Namespace, traffic::Client};
 
 #[test]
 #[ignore = "needs root and the cluster of cargo xtask demo --keep"]
@@ -39,45 +39,6 @@ fn root_an_uninstalled_podtap_leaves_no_program_and_pods_serve_on() -> Result<()
 
     // It finds what was asked for before it was there.
     agent.tapped(&web)?;
-    steady.finish().context("the web pod did not serve on")
-}
-
-#[test]
-#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
-fn root_an_agent_that_is_ended_says_so_and_its_successor_taps_again() -> Result<()> {
-    let cluster = Cluster::attach()?;
-    let namespace = Namespace::new(&cluster, "ended")?;
-    let node = &cluster.nodes()[0];
-    let agent = Agent::of(node);
-    let web = namespace.web("web", &[("podtap.dev/tap", "true")])?;
-    agent.tapped(&web)?;
-    let steady = Client::on(node.machine()).steadily(&web);
-
-    let process = agent.process()?;
-    let selector = format!("spec.nodeName={}", node.name());
-    let started = Instant::now();
-    let arguments = [
-        "delete",
-        "pods",
-        "-n",
-        "podtap",
-        "--field-selector",
-        &selector,
-    ];
-    cluster.kubectl(&arguments)?;
-    let took = started.elapsed();
-    wait_for("the agent's successor", LIMIT, || {
-        Ok((agent.process()? != process).then_some(()))
-    })?;
-    agent.tapped(&web)?;
-    eprintln!(
-        "agent's pod deleted: {took:?}; tapped again: {:?}",
-        started.elapsed()
-    );
-    cluster.wait_for_pods("podtap", "app.kubernetes.io/name=podtap", LIMIT)?;
-    assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
-    let told = events::expect(&cluster, &web, &["Tapped", "Untapped", "Tapped"])?;
-    assert!(told[1].note.contains("the agent stops"), "{told:?}");
     steady.finish().context("the web pod did not serve on")
 }
 

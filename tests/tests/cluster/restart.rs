@@ -1,16 +1,18 @@
-//! The agent's container dies and comes back; its sensor's does not.
+//! An agent dies or is replaced: the taps stay on the pods, and the next one
+//! takes them over.
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use tap_userspace::model::status::TargetStatus;
 use xtask::{cluster::Cluster, process::wait_for};
 
 use crate::{
-    LIMIT, agent::Agent, kernel, namespace::Namespace, suricata::Suricata, traffic::Client,
+    LIMIT, agent::Agent, events, kernel, namespace::Namespace, suricata::Suricata, traffic::Client,
 };
 
 #[test]
@@ -35,17 +37,21 @@ fn root_a_killed_agent_comes_back_and_its_sensor_reads_on() -> Result<()> {
     };
     let sensor_before = sensor()?;
     assert!(!sensor_before.1.is_empty(), "Suricata has no packet socket");
+    let first = agent.tapped(&web)?;
 
     let strangers = kernel::Strangers::now(&cluster);
     let steady = client.steadily(&web);
     let process = agent.process()?;
     let killed = Instant::now();
     kill(Pid::from_raw(process.0.try_into()?), Signal::SIGKILL)?;
+    // Nobody is there, and the tap is.
+    assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
     wait_for("a new agent", LIMIT, || {
         Ok((agent.process()? != process).then_some(()))
     })?;
-    agent.tapped(&web)?;
+    let target = agent.tapped(&web)?;
     eprintln!("agent killed -> pod tapped again: {:?}", killed.elapsed());
+    taken_over(&target, &first)?;
 
     client.get(&web, &path("after"))?;
     suricata.saw(&path("after"))?;
@@ -56,7 +62,70 @@ fn root_a_killed_agent_comes_back_and_its_sensor_reads_on() -> Result<()> {
         "process, sockets or tap of the sensor changed"
     );
     assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
+    events::expect(&cluster, &web, &["Tapped"])?;
     no_program_too_many(&cluster, &strangers)
+}
+
+#[test]
+#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
+fn root_an_agent_that_is_replaced_leaves_its_taps_to_its_successor() -> Result<()> {
+    let cluster = Cluster::attach()?;
+    let namespace = Namespace::new(&cluster, "replaced")?;
+    let node = &cluster.nodes()[0];
+    let agent = Agent::of(node);
+    let web = namespace.web("web", &[("podtap.dev/tap", "true")])?;
+    let first = agent.tapped(&web)?;
+    let steady = Client::on(node.machine()).steadily(&web);
+
+    let process = agent.process()?;
+    let selector = format!("spec.nodeName={}", node.name());
+    let started = Instant::now();
+    let arguments = [
+        "delete",
+        "pods",
+        "-n",
+        "podtap",
+        "--field-selector",
+        &selector,
+    ];
+    cluster.kubectl(&arguments)?;
+    let took = started.elapsed();
+    wait_for("the agent's successor", LIMIT, || {
+        // Through its end and its successor's beginning.
+        assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
+        Ok(agent.process().is_ok_and(|is| is != process).then_some(()))
+    })?;
+    let target = agent.tapped(&web)?;
+    eprintln!(
+        "agent's pod deleted: {took:?}; taken over: {:?}",
+        started.elapsed()
+    );
+    taken_over(&target, &first)?;
+    cluster.wait_for_pods("podtap", "app.kubernetes.io/name=podtap", LIMIT)?;
+    assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
+    events::expect(&cluster, &web, &["Tapped"])?;
+    steady.finish().context("the web pod did not serve on")
+}
+
+/// Panics unless the ledger went on from where it was, and says what became of
+/// each skb: mirrored, or passed while no agent was there.
+fn taken_over(now: &TargetStatus, before: &TargetStatus) -> Result<()> {
+    for (now, before) in [(&now.received, &before.received), (&now.sent, &before.sent)] {
+        assert!(now.seen.packets > before.seen.packets, "{now:?}");
+        let verdict = |name: &str| {
+            let count = now.verdicts.get(name).context("a verdict")?;
+            anyhow::Ok(count.packets)
+        };
+        let all: u64 = now.verdicts.values().map(|count| count.packets).sum();
+        let known = verdict("mirrored")? + verdict("agent_away")? + verdict("dormant")?;
+        assert_eq!(all, known, "some were lost: {now:?}");
+        eprintln!(
+            "seen {}, while no agent was there {}",
+            now.seen.packets,
+            verdict("agent_away")?
+        );
+    }
+    Ok(())
 }
 
 /// Two for each target of all agents, and one for each agent's tap.

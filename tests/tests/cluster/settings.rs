@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tap_userspace::adapter::netns::Netns;
 use xtask::{cluster::Cluster, process::wait_for};
 
-use crate::{LIMIT, agent::Agent, events, namespace::Namespace, pod::Pod, traffic::Client};
+use crate::{LIMIT, agent::Agent, events, kernel, namespace::Namespace, pod::Pod, traffic::Client};
 
 const TAPPED: [(&str, &str); 1] = [("podtap.dev/tap", "true")];
 
@@ -68,6 +68,34 @@ fn root_the_annotated_interfaces_are_tapped_and_followed() -> Result<()> {
 
     namespace.annotate_pod(&pod, "podtap.dev/interfaces-")?;
     expect_interfaces(&agent, &pod, &["eth0"])
+}
+
+#[test]
+#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
+fn root_a_namespaces_annotation_is_its_pods_default() -> Result<()> {
+    let cluster = Cluster::attach()?;
+    let namespace = Namespace::new(&cluster, "defaults")?;
+    let agent = Agent::of(&cluster.nodes()[0]);
+    namespace.annotate("podtap.dev/direction=out")?;
+    let pod = namespace.web("web", &TAPPED)?;
+    let expect = |direction: &str, attached: [usize; 2]| -> Result<()> {
+        wait_for(&format!("the direction {direction}"), LIMIT, || {
+            let target = agent.target(&pod)?;
+            Ok(target.filter(|target| target.direction == direction))
+        })?;
+        let are = kernel::attached(&pod)?.map(|programs| programs.len());
+        assert_eq!(are, attached, "programs on the pod, in and out");
+        Ok(())
+    };
+    expect("out", [0, 1])?;
+    // The pod's own goes first, and without it the namespace's holds again.
+    namespace.annotate_pod(&pod, "podtap.dev/direction=both")?;
+    expect("both", [1, 1])?;
+    namespace.annotate_pod(&pod, "podtap.dev/direction-")?;
+    expect("out", [0, 1])?;
+    namespace.annotate("podtap.dev/direction=up")?;
+    assert_eq!(agent.refused(&pod)?.reason, "BadNamespaceAnnotation");
+    agent.untapped(&pod)
 }
 
 /// What is enforced leaves a pod no choice.

@@ -66,7 +66,7 @@ fn the_agent_alone_has_the_nodes_proc_and_the_token() -> Result<()> {
             .collect();
         assert_eq!(
             guarded,
-            BTreeSet::from(["proc", "token", "tun"]),
+            BTreeSet::from(["bpffs", "proc", "token", "tun"]),
             "{folder}"
         );
         for (name, container) in objects.containers()? {
@@ -121,7 +121,13 @@ fn no_setting_of_the_cluster_hides_who_the_agent_is() -> Result<()> {
         .iter()
         .filter_map(|one| one["name"].as_str())
         .collect();
-    let expected = ["PODTAP_NAMESPACE", "PODTAP_NODE", "PODTAP_POD_UID"];
+    let expected = [
+        "PODTAP_BPFFS",
+        "PODTAP_DAEMON_SET",
+        "PODTAP_NAMESPACE",
+        "PODTAP_NODE",
+        "PODTAP_POD_UID",
+    ];
     assert_eq!(own, BTreeSet::from(expected));
     let settings = json!([{"configMapRef": {"name": "podtap-settings", "optional": true}}]);
     assert_eq!(agent["envFrom"], settings);
