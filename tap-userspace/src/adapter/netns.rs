@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use nix::sched::{CloneFlags, unshare};
 use rustix::{
     fd::AsFd,
     io::Errno,
@@ -53,6 +54,9 @@ pub enum NetnsError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A new one may not be made.
+    #[error("cannot make a network namespace: {0}")]
+    Make(#[source] io::Error),
     /// No thread to enter it with.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -115,6 +119,25 @@ impl Netns {
     /// When it may not be opened.
     pub fn current() -> Result<Self, NetnsError> {
         Self::open(Path::new("/proc/self/ns/net"))
+    }
+
+    /// A new one with nothing but a loopback interface that is down. It goes
+    /// with the last descriptor of it. Needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    /// When it may not be made or opened.
+    pub fn new() -> Result<Self, NetnsError> {
+        // Made by a thread that ends with it: nothing else ever lives there.
+        let made = || {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|error| NetnsError::Make(error.into()))?;
+            Self::open(Path::new("/proc/thread-self/ns/net"))
+        };
+        thread::Builder::new()
+            .name("podtap-netns".into())
+            .spawn(made)
+            .map_err(NetnsError::Thread)?
+            .join()
+            .unwrap_or_else(|cause| panic::resume_unwind(cause))
     }
 
     /// One that is open already; `origin` says where, for messages.

@@ -3,6 +3,7 @@
 pub mod capture;
 mod clocks;
 pub mod datapath;
+pub mod doctor;
 pub mod pod_netns;
 pub mod service;
 pub mod succession;

@@ -146,7 +146,7 @@ pub(super) fn run(arguments: AgentArguments) -> Result<()> {
 }
 
 /// The machine's name, in lower case as the kubelet takes it.
-fn host_name() -> Result<String> {
+pub(super) fn host_name() -> Result<String> {
     let name = rustix::system::uname();
     let name = name
         .nodename()

@@ -3,7 +3,9 @@
 mod agent;
 mod capture;
 mod cleanup;
+mod doctor;
 mod logging;
+mod output;
 mod signals;
 mod status;
 
@@ -26,6 +28,7 @@ enum Command {
     Agent(agent::AgentArguments),
     Capture(capture::CaptureArguments),
     Cleanup(cleanup::CleanupArguments),
+    Doctor(doctor::DoctorArguments),
     Status(status::StatusArguments),
 }
 
@@ -38,14 +41,21 @@ pub fn run() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     logging::start();
+    let done = |()| true;
     let outcome = match arguments.command {
         Command::Agent(arguments) => agent::run(arguments),
         Command::Capture(arguments) => capture::run(&arguments),
         Command::Cleanup(arguments) => cleanup::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Agent(arguments) => agent::run(arguments).map(done),
+        Command::Capture(arguments) => capture::run(&arguments).map(done),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Status(arguments) => status::run(&arguments).map(done),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // What is wrong is said on standard output.
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("podtap: {}", one_line(&*error));
             ExitCode::FAILURE

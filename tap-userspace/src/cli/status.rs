@@ -1,14 +1,11 @@
 //! `podtap status`: what the agent of this node does.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    path::PathBuf,
-};
+use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::output::{Output, aligned, print};
 use crate::{
     adapter::socket,
     model::status::{LedgerStatus, Status},
@@ -30,14 +27,6 @@ pub(super) struct StatusArguments {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-}
-
 /// Asks and prints.
 pub(super) fn run(arguments: &StatusArguments) -> Result<()> {
     let status = tokio::runtime::Builder::new_current_thread()
@@ -49,12 +38,7 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<()> {
         Output::Json => serde_json::to_string_pretty(&status)? + "\n",
         Output::Table => table(&status)?,
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
+    print(&text)
 }
 
 fn table(status: &Status) -> Result<String> {
@@ -151,23 +135,4 @@ fn table(status: &Status) -> Result<String> {
 
 fn verdict(ledger: &LedgerStatus, name: &str) -> u64 {
     ledger.verdicts.get(name).map_or(0, |count| count.packets)
-}
-
-/// Appends the rows, each column as wide as its widest cell.
-fn aligned(text: &mut String, rows: &[Vec<String>]) {
-    let columns = rows.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(String::len).max().unwrap_or(0)
-        })
-        .collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths);
-        let line: Vec<_> = cells
-            .map(|(cell, &width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-    }
 }

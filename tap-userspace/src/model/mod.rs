@@ -1,7 +1,11 @@
 //! Types that every layer above speaks in (L1). No I/O.
 
 mod directions;
+pub mod capability;
+pub mod confinement;
+pub mod finding;
 mod frame;
+pub mod kernel_release;
 mod ledger;
 mod one_line;
 pub mod opt_in;

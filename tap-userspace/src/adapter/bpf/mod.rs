@@ -15,6 +15,7 @@ mod metadata;
 mod object;
 mod pins;
 mod pod;
+pub mod probe;
 mod programs;
 mod ring;
 mod shared;

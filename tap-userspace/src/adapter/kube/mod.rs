@@ -1,6 +1,7 @@
 //! Kubernetes: which pods are on this node, who asked for them, and Events
 //! that tell their owners.
 
+mod access;
 mod answered;
 mod client;
 mod convert;
@@ -9,15 +10,18 @@ mod error_text;
 mod event_rate;
 mod events;
 mod feed;
+mod list;
 mod lookup;
 mod outage;
 mod store;
 mod watch;
 
+pub use access::{Access, AccessError, is_allowed};
 pub use client::{ClientError, client};
 pub use convert::{ConvertError, pod_from_api};
 pub use daemon_set::{DaemonSetError, daemon_set_stays};
 pub use events::{EventCounts, Events, record_events};
+pub use list::{ListError, PodSelection, has_pods, list_namespace_labels, list_pods};
 pub use lookup::{LookupError, find_pod};
 pub use watch::{ApiState, Desired, Watch, watch_node};
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod netns;
+pub mod own;
 mod scan;
 
 pub use error::ProcessError;

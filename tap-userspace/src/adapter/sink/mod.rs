@@ -3,12 +3,14 @@
 mod lines;
 mod pcapng;
 mod tap;
+mod tun_device;
 
 use std::{fmt::Debug, io, path::PathBuf};
 
 pub use lines::Lines;
 pub use pcapng::Pcapng;
 pub use tap::{Tap, TapError, TapName};
+pub use tun_device::{TUN_DEVICE, TunDeviceError, open_tun_device};
 
 use crate::model::{Frame, Ledger, TargetId};
 
