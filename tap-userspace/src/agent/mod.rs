@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod pod_netns;
 pub mod service;
 pub mod succession;
+pub mod survey;
 pub mod tap;
 pub mod tapping;
 pub mod target;

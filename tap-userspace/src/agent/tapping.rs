@@ -7,7 +7,7 @@ mod report;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use interfaces::InterfacesError;
+pub(super) use interfaces::{InterfacesError, wanted_links};
 
 use super::{
     clocks::realtime_ns,
@@ -220,7 +220,7 @@ impl Tapping {
                 &self.options.proc.scan().map_err(PodNetnsError::from)?,
             )?,
         };
-        let links = interfaces::choose(&found.netns, settings)?;
+        let links = wanted_links(&found.netns, settings)?;
         let mut tapped = Tapped {
             targets: Vec::new(),
             netns_inode: found.netns.inode(),

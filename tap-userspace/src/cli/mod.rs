@@ -4,8 +4,10 @@ mod agent;
 mod capture;
 mod cleanup;
 mod doctor;
+mod duration;
 mod logging;
 mod output;
+mod plan;
 mod signals;
 mod status;
 
@@ -29,6 +31,7 @@ enum Command {
     Capture(capture::CaptureArguments),
     Cleanup(cleanup::CleanupArguments),
     Doctor(doctor::DoctorArguments),
+    Plan(plan::PlanArguments),
     Status(status::StatusArguments),
 }
 
@@ -45,11 +48,12 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Agent(arguments) => agent::run(arguments),
         Command::Capture(arguments) => capture::run(&arguments),
-        Command::Cleanup(arguments) => cleanup::run(&arguments),
+        Command::Cleanup(arguments) => cleanup::run(&arguments).map(done),
         Command::Status(arguments) => status::run(&arguments),
         Command::Agent(arguments) => agent::run(arguments).map(done),
         Command::Capture(arguments) => capture::run(&arguments).map(done),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments).map(done),
         Command::Status(arguments) => status::run(&arguments).map(done),
     };
     match outcome {

@@ -10,10 +10,12 @@ mod ledger;
 mod one_line;
 pub mod opt_in;
 pub mod pod;
+pub mod rate;
 pub mod refusal;
 mod segment;
 pub mod settings;
 pub mod status;
+pub mod survey;
 mod target;
 
 pub use directions::{Directions, DirectionsError};

@@ -25,6 +25,10 @@ pub(crate) enum Mode {
     Forbidding,
     /// Watches are refused with 410, as expired; all else is served.
     Expired,
+    /// Lists are refused with 400, as malformed; all else is served.
+    Malformed,
+    /// Who asks what it may do is told: nothing; all else is served.
+    Denying,
 }
 
 /// One request.
@@ -189,7 +193,10 @@ impl State {
             Mode::Down => return None,
             Mode::Forbidding => return Some(failure(403, "not for you")),
             Mode::Expired if watching => return Some(failure(410, "too old")),
-            Mode::Serving | Mode::Expired => {}
+            Mode::Malformed if line.contains("labelSelector=") => {
+                return Some(failure(400, "unable to parse requirement"));
+            }
+            Mode::Serving | Mode::Expired | Mode::Malformed | Mode::Denying => {}
         }
         let path = line.split_once(' ').expect("a target").1;
         let path = path.split('?').next().expect("a path");
@@ -217,6 +224,30 @@ impl State {
                     });
                     Answer::Whole(200, list)
                 }
+            }
+            (false, ["api", "v1", "namespaces", namespace, "pods"]) => {
+                let pods = self.objects["pods"].iter();
+                let items: Vec<_> = pods
+                    .filter(|pod| pod["metadata"]["namespace"] == *namespace)
+                    .collect();
+                let list = json!({
+                    "kind": "List", "apiVersion": "v1", "metadata": {}, "items": items,
+                });
+                Answer::Whole(200, list)
+            }
+            (
+                true,
+                [
+                    "apis",
+                    "authorization.k8s.io",
+                    "v1",
+                    "selfsubjectaccessreviews",
+                ],
+            ) => {
+                let body = &self.requests.last().expect("this one").body;
+                let mut review: Value = serde_json::from_str(body).expect("JSON");
+                review["status"] = json!({"allowed": self.mode != Mode::Denying});
+                Answer::Whole(201, review)
             }
             (false, ["api", "v1", "namespaces", _, "pods", name]) => self.objects["pods"]
                 .iter()

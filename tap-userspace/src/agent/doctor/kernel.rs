@@ -114,13 +114,7 @@ pub(super) fn programs(node: &Node) -> Vec<Finding> {
                 SharedError::NoRingBuffer => {
                     format!("podtap needs Linux {} or later", KernelRelease::OLDEST)
                 }
-                _ if node.capabilities.is_none()
-                    || [Bpf, NetAdmin, Perfmon, SysAdmin]
-                        .iter()
-                        .any(|capability| !node.has(*capability)) =>
-                {
-                    node.advice(&NEEDED)
-                }
+                _ if !node.has_all(&NEEDED) => node.advice(&NEEDED),
                 _ => "look for a seccomp profile that forbids bpf(2); else report it, with the \
                       kernel's release"
                     .into(),

@@ -15,7 +15,7 @@ use crate::{
 
 /// Why a pod has no interface to tap.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InterfacesError {
+pub(in crate::agent) enum InterfacesError {
     /// Its namespace cannot be entered.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -32,8 +32,11 @@ pub(super) enum InterfacesError {
     },
 }
 
-/// The interfaces to tap, as far as they are there. Blocks.
-pub(super) fn choose(netns: &Netns, settings: &Settings) -> Result<Vec<Link>, InterfacesError> {
+/// The interfaces to tap, as far as they are there: at least one. Blocks.
+pub(in crate::agent) fn wanted_links(
+    netns: &Netns,
+    settings: &Settings,
+) -> Result<Vec<Link>, InterfacesError> {
     let links = netns.inside(|| Links::open()?.list())??;
     let (wanted, others): (Vec<_>, Vec<_>) = links
         .into_iter()
