@@ -70,6 +70,8 @@ struct Reading {
 /// Why a pod's interfaces cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum LookError {
+    #[error("{0}")]
+    Scan(String),
     #[error(transparent)]
     PodNetns(#[from] PodNetnsError),
     #[error(transparent)]
@@ -175,11 +177,10 @@ fn read(
     pod: &Pod,
     settings: &Settings,
 ) -> Result<Reading, LookError> {
-    let found = match scan {
-        Ok(processes) => pod_netns::find(proc, pod, processes)?,
-        // The error cannot be shared among the pods: made anew.
-        Err(_) => pod_netns::find(proc, pod, &proc.scan().map_err(PodNetnsError::from)?)?,
-    };
+    let processes = scan
+        .as_ref()
+        .map_err(|error| LookError::Scan(error.to_string()))?;
+    let found = pod_netns::find(proc, pod, processes)?;
     let links = wanted_links(&found.netns, settings)?;
     Ok(Reading {
         pid: found.pid,

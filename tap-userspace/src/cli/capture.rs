@@ -73,7 +73,12 @@ pub(super) struct CaptureArguments {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Where the node's proc file system is.
-    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    #[arg(
+        long,
+        env = "PODTAP_PROC",
+        value_name = "DIRECTORY",
+        default_value = "/proc"
+    )]
     proc: PathBuf,
 }
 

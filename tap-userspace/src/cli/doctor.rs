@@ -20,7 +20,12 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {
     /// Where the node's proc file system is.
-    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    #[arg(
+        long,
+        env = "PODTAP_PROC",
+        value_name = "DIRECTORY",
+        default_value = "/proc"
+    )]
     proc: PathBuf,
     /// Name of this node in Kubernetes; the machine's own if not given.
     #[arg(long, env = "PODTAP_NODE")]

@@ -46,12 +46,9 @@ pub fn run() -> ExitCode {
     logging::start();
     let done = |()| true;
     let outcome = match arguments.command {
-        Command::Agent(arguments) => agent::run(arguments),
-        Command::Capture(arguments) => capture::run(&arguments),
-        Command::Cleanup(arguments) => cleanup::run(&arguments).map(done),
-        Command::Status(arguments) => status::run(&arguments),
         Command::Agent(arguments) => agent::run(arguments).map(done),
         Command::Capture(arguments) => capture::run(&arguments).map(done),
+        Command::Cleanup(arguments) => cleanup::run(&arguments).map(done),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Plan(arguments) => plan::run(arguments).map(done),
         Command::Status(arguments) => status::run(&arguments).map(done),

@@ -52,7 +52,12 @@ pub(super) struct PlanArguments {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Where the node's proc file system is.
-    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    #[arg(
+        long,
+        env = "PODTAP_PROC",
+        value_name = "DIRECTORY",
+        default_value = "/proc"
+    )]
     proc: PathBuf,
     /// Socket of the agent, which says what is tapped already.
     #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
@@ -143,15 +148,16 @@ fn table(survey: &Survey, selection: &PodSelection) -> Result<String> {
     let both = total.received.plus(total.sent);
     write!(
         text,
-        "{} pods on the tap: at most {}bit/s, {}packets/s ({}bit/s in, {}bit/s out)",
+        "{} pods on the tap: {}bit/s ({}bit/s in, {}bit/s out), {}packets/s, a super-frame \
+         counted as one",
         total.pods,
         scaled(both.bits_per_s),
-        scaled(both.packets_per_s),
         scaled(total.received.bits_per_s),
-        scaled(total.sent.bits_per_s)
+        scaled(total.sent.bits_per_s),
+        scaled(both.packets_per_s)
     )?;
     if total.unknown > 0 {
-        write!(text, ", and {} whose traffic is not known", total.unknown)?;
+        write!(text, "; {} whose traffic is not known", total.unknown)?;
     }
     text.push('\n');
     Ok(text)

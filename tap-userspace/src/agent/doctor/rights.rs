@@ -1,6 +1,6 @@
 //! What this process may do, and what it can see of the node.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::Path};
 
 use super::Node;
 use crate::{
@@ -169,7 +169,7 @@ pub(super) fn proc(node: &Node) -> Vec<Finding> {
 /// nothing with it.
 pub(super) fn namespaces_of_others(node: &Node) -> Vec<Finding> {
     const NAME: &str = "pods' namespaces";
-    let path: PathBuf = node.proc.join("1/ns/net");
+    let path = node.proc.join("1/ns/net");
     let what = path.display();
     vec![match Netns::of_process(&node.proc, 1) {
         Ok(_) => Finding::ok(NAME, format!("{what} can be opened")),
@@ -187,6 +187,6 @@ pub(super) fn namespaces_of_others(node: &Node) -> Vec<Finding> {
     }]
 }
 
-fn is_missing(path: &PathBuf) -> bool {
+fn is_missing(path: &Path) -> bool {
     matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }

@@ -54,7 +54,7 @@ fn advice(error: &TunDeviceError) -> &'static str {
         }
         TunDeviceError::Forbidden(_) => {
             "the container runtime mounts it and forbids it: let a device plugin grant \
-             /dev/net/tun to the container, or use a sink that needs no tun device"
+             /dev/net/tun to the agent's container"
         }
         TunDeviceError::NoDriver(_) => "load the module tun on the node: modprobe tun",
         TunDeviceError::Open(_) => "look whether the module tun is loaded on the node",
