@@ -19,7 +19,7 @@ const GRANT: &str = "apply the ClusterRole podtap-agent of manifests/base/rbac.y
                      the agent's service account";
 
 /// Checks the way to the API server, and each right that the agent has there.
-/// `node` is this node's name in Kubernetes. Takes a minute at most.
+/// `node` is this node's name in Kubernetes. Each question ends within 10 s.
 pub async fn examine_api(kubeconfig: Option<PathBuf>, node: &str) -> Vec<Finding> {
     const NAME: &str = "API server";
     let client = match timeout(PATIENCE, client(kubeconfig)).await {
