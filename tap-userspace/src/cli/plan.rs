@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// How long the API server may take for all that it is asked.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Show which pods of this node would be tapped if they were labelled, what
 /// they send and receive now, and what would be refused. Changes nothing.
 #[derive(Debug, Args)]
@@ -90,14 +93,17 @@ pub(super) fn run(arguments: PlanArguments) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let (pods, labels, status) = runtime.block_on(async {
+    let asked = async {
         let client = kube::client(arguments.kubeconfig).await?;
         let pods = kube::list_pods(&client, &selection).await?;
         let labels = kube::list_namespace_labels(&client).await?;
         // Without an agent it is only known what is opted in.
         let status = socket::ask(&arguments.socket).await.ok();
         anyhow::Ok((pods, labels, status))
-    })?;
+    };
+    let (pods, labels, status) = runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, asked).await })
+        .with_context(|| format!("no answer from the API server in {} s", PATIENCE.as_secs()))??;
     let begun = Begun::new(options, pods, &labels, status.as_ref());
     runtime.block_on(async { tokio::time::sleep(arguments.over).await });
     let survey = begun.end(arguments.over);

@@ -52,11 +52,8 @@ fn without_tcx(node: &Node, netns: &Netns, tcx: &AttachError) -> Finding {
         Ok(()) => Finding::warn(
             NAME,
             format!("through clsact; not through TCX: {tcx}"),
-            format!(
-                "nothing, if a killed agent's filters may stay until their pod goes; else Linux {} \
-                 or later",
-                KernelRelease::TCX
-            ),
+            "nothing, if a killed agent's filters may stay until their pod goes; else look for a \
+             seccomp profile that forbids it, or a kernel without CONFIG_NET_XGRESS",
         ),
         Err(clsact) => {
             let modules = "; the kernel modules are sch_ingress and cls_bpf";
