@@ -19,7 +19,7 @@ use crate::{
         process::{ProcDir, ProcessError, Processes},
     },
     model::{
-        opt_in::Own,
+        opt_in::{Namespace, Own},
         pod::Pod,
         rate::Rate,
         refusal::Refusal,
@@ -80,21 +80,21 @@ enum LookError {
 
 impl Begun {
     /// Decides on the pods and reads their interfaces' counters once.
-    /// `namespace_labels` are the values of `podtap.dev/tap` on namespaces, and
     /// `status` is what the agent says of itself, if it could be asked. Blocks.
     #[must_use]
     pub fn new(
         options: SurveyOptions,
         mut pods: Vec<Pod>,
-        namespace_labels: &BTreeMap<String, String>,
+        namespaces: &BTreeMap<String, Namespace>,
         status: Option<&Status>,
     ) -> Self {
         pods.sort_by(|one, other| one.key.cmp(&other.key));
         let scan = options.proc.scan();
+        // A pod's namespace may have come since.
+        let unknown = Namespace::default();
         let look = |pod: Pod| {
-            let label = namespace_labels.get(&pod.key.namespace);
-            let label = label.map(String::as_str);
-            let decision = decide(&pod, label, &options.own, options.as_if_labelled)?;
+            let namespace = namespaces.get(&pod.key.namespace).unwrap_or(&unknown);
+            let decision = decide(&pod, namespace, &options.own, options.as_if_labelled)?;
             Some(look(&options.proc, &scan, &pod, decision, status))
         };
         Self {

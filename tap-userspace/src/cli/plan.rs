@@ -96,15 +96,15 @@ pub(super) fn run(arguments: PlanArguments) -> Result<()> {
     let asked = async {
         let client = kube::client(arguments.kubeconfig).await?;
         let pods = kube::list_pods(&client, &selection).await?;
-        let labels = kube::list_namespace_labels(&client).await?;
+        let namespaces = kube::list_namespaces(&client).await?;
         // Without an agent it is only known what is opted in.
         let status = socket::ask(&arguments.socket).await.ok();
-        anyhow::Ok((pods, labels, status))
+        anyhow::Ok((pods, namespaces, status))
     };
-    let (pods, labels, status) = runtime
+    let (pods, namespaces, status) = runtime
         .block_on(async { tokio::time::timeout(PATIENCE, asked).await })
         .with_context(|| format!("no answer from the API server in {} s", PATIENCE.as_secs()))??;
-    let begun = Begun::new(options, pods, &labels, status.as_ref());
+    let begun = Begun::new(options, pods, &namespaces, status.as_ref());
     runtime.block_on(async { tokio::time::sleep(arguments.over).await });
     let survey = begun.end(arguments.over);
     print(&match arguments.output {

@@ -1,8 +1,8 @@
 //! Types that every layer above speaks in (L1). No I/O.
 
-mod directions;
 pub mod capability;
 pub mod confinement;
+mod directions;
 pub mod finding;
 mod frame;
 pub mod kernel_release;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    opt_in::{Own, Wanted, wanted},
+    opt_in::{Namespace, Own, Wanted, wanted},
     pod::Pod,
     rate::Rate,
     refusal::Refusal,
@@ -28,11 +28,11 @@ pub enum Decision {
 #[must_use]
 pub fn decide(
     pod: &Pod,
-    namespace_label: Option<&str>,
+    namespace: &Namespace,
     own: &Own,
     as_if_labelled: bool,
 ) -> Option<Decision> {
-    let now = wanted(pod, namespace_label, own);
+    let now = wanted(pod, namespace, own);
     if !as_if_labelled {
         return match now {
             Wanted::Tapped(settings) => Some(Decision::OptedIn(settings)),
@@ -44,7 +44,7 @@ pub fn decide(
         tap_label: Some("true".into()),
         ..pod.clone()
     };
-    Some(match (now, wanted(&labelled, namespace_label, own)) {
+    Some(match (now, wanted(&labelled, namespace, own)) {
         (Wanted::Tapped(settings), _) => Decision::OptedIn(settings),
         (_, Wanted::Tapped(settings)) => Decision::WouldBeTapped(settings),
         (_, Wanted::Refused(refusal)) => Decision::Refused(refusal),

@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1 as api;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
-use super::convert::pod_from_api;
+use super::convert::{namespace_from_api, pod_from_api};
 use super::error_text::one_line;
-use crate::model::opt_in::TAP_LABEL;
+use crate::model::opt_in::Namespace;
 use crate::model::pod::Pod;
 
 /// Which pods.
@@ -72,24 +72,21 @@ pub async fn has_pods(client: &Client, selection: &PodSelection) -> Result<bool,
     Ok(!pods.items.is_empty())
 }
 
-/// Values of the label `podtap.dev/tap` of the namespaces that have it.
+/// What each namespace says about its pods, by name.
 ///
 /// # Errors
 /// When they cannot be asked for.
-pub async fn list_namespace_labels(client: &Client) -> Result<BTreeMap<String, String>, ListError> {
+pub async fn list_namespaces(client: &Client) -> Result<BTreeMap<String, Namespace>, ListError> {
     let namespaces: Api<api::Namespace> = Api::all(client.clone());
-    let labelled = ListParams::default().labels(TAP_LABEL);
-    let namespaces = namespaces.list_metadata(&labelled).await;
+    let namespaces = namespaces.list_metadata(&ListParams::default()).await;
     let namespaces = namespaces.map_err(|error| ListError::Failed {
         what: "namespaces",
         reason: one_line(&error),
     })?;
-    let label = |metadata: kube::api::ObjectMeta| {
-        let value = metadata.labels?.remove(TAP_LABEL)?;
-        Some((metadata.name?, value))
-    };
     let items = namespaces.items.into_iter();
-    Ok(items.filter_map(|found| label(found.metadata)).collect())
+    Ok(items
+        .filter_map(|found| namespace_from_api(found.metadata))
+        .collect())
 }
 
 fn pods_api(client: &Client, selection: &PodSelection) -> Api<api::Pod> {

@@ -21,7 +21,7 @@ pub use client::{ClientError, client};
 pub use convert::{ConvertError, pod_from_api};
 pub use daemon_set::{DaemonSetError, daemon_set_stays};
 pub use events::{EventCounts, Events, record_events};
-pub use list::{ListError, PodSelection, has_pods, list_namespace_labels, list_pods};
+pub use list::{ListError, PodSelection, has_pods, list_namespaces, list_pods};
 pub use lookup::{LookupError, find_pod};
 pub use watch::{ApiState, Desired, Watch, watch_node};
 

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::{
     adapter::kube::{
-        Access, ClientError, PodSelection, client, has_pods, is_allowed, list_namespace_labels,
+        Access, ClientError, PodSelection, client, has_pods, is_allowed, list_namespaces,
     },
     model::finding::Finding,
 };
@@ -82,7 +82,7 @@ async fn pods(client: &Client, node: &str) -> Finding {
 
 async fn namespaces(client: &Client) -> Finding {
     const NAME: &str = "API: namespaces";
-    match answer(list_namespace_labels(client)).await {
+    match answer(list_namespaces(client)).await {
         Err(found) => Finding::fail(NAME, found, GRANT),
         Ok(_) => watched(client, NAME, "namespaces", "can be listed".into()).await,
     }
