@@ -4,6 +4,7 @@
 //! them is wired one layer up.
 
 pub mod bpf;
+pub mod http;
 pub mod kube;
 pub mod link;
 pub mod netns;
