@@ -7,6 +7,7 @@ pub mod bpf;
 pub mod http;
 pub mod kube;
 pub mod link;
+pub mod log_filter;
 pub mod netns;
 pub mod process;
 pub mod sink;

@@ -3,6 +3,9 @@
 pub mod capture;
 mod clocks;
 pub mod datapath;
+pub mod health;
+pub mod metrics;
+mod pages;
 pub mod pod_netns;
 pub mod service;
 pub mod tap;

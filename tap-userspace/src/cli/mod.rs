@@ -2,6 +2,7 @@
 
 mod agent;
 mod capture;
+mod log;
 mod logging;
 mod signals;
 mod status;
@@ -11,11 +12,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::model::one_line;
+use logging::LogFormat;
 
 /// An eBPF tap for the traffic of Kubernetes pods.
 #[derive(Debug, Parser)]
 #[command(name = "podtap", version, propagate_version = true)]
 struct Arguments {
+    /// How the program's own log is written.
+    #[arg(long, global = true, value_enum, env = "PODTAP_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -24,6 +29,7 @@ struct Arguments {
 enum Command {
     Agent(agent::AgentArguments),
     Capture(capture::CaptureArguments),
+    Log(log::LogArguments),
     Status(status::StatusArguments),
 }
 
@@ -35,10 +41,11 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
-    logging::start();
+    let log = logging::start(arguments.log_format);
     let outcome = match arguments.command {
-        Command::Agent(arguments) => agent::run(arguments),
+        Command::Agent(arguments) => agent::run(arguments, log),
         Command::Capture(arguments) => capture::run(&arguments),
+        Command::Log(arguments) => log::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
     };
     match outcome {
