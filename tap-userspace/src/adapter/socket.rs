@@ -43,7 +43,7 @@ pub enum Request {
 
 /// What a client asks.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Question {
     Status,
     Log { directives: Option<String> },
