@@ -90,7 +90,29 @@ fn parse(directives: &str) -> Result<EnvFilter, LogFilterError> {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
     use super::*;
+
+    /// Through `log`, too, which the kernel programs' log comes by.
+    #[test]
+    fn a_change_holds_until_the_next_one() {
+        let (layer, filter) = LogFilter::new(EnvFilter::new("info,quiet=off"));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let _log = tracing::subscriber::set_default(subscriber);
+        let levels = || (tracing::enabled!(Level::DEBUG), log::max_level());
+        let set = |directives| filter.set(directives).map_err(|error| error.to_string());
+        assert_eq!(set(Some("debug")), Ok("debug".into()));
+        assert_eq!(levels(), (true, log::LevelFilter::Debug));
+        assert!(set(Some("dbug")).is_err());
+        assert_eq!(levels(), (true, log::LevelFilter::Debug));
+        assert_eq!(set(Some("error")), Ok("error".into()));
+        assert_eq!(levels(), (false, log::LevelFilter::Error));
+        let restored = set(None).unwrap_or_default();
+        assert!(restored.contains("info") && restored.contains("quiet=off"));
+        assert_eq!(levels(), (false, log::LevelFilter::Info));
+    }
 
     #[test]
     fn what_means_nothing_is_refused_and_says_why() {
