@@ -45,6 +45,12 @@ impl Stage {
     pub(crate) fn new() -> Self {
         let node = Arc::new(TestNetns::new());
         let veth = Veth::ipv4_only();
+        // A neighbour that is known is not asked for again (5 s later, else):
+        // what passes was sent by a test.
+        for end in [&veth.pod, &veth.peer] {
+            let delay = "ipv4/neigh/eth0/delay_first_probe_time";
+            end.netns.sysctl(delay, "600");
+        }
         let folder = tempfile::tempdir().expect("a folder");
         let (api, serving) = serve_api(&node);
         api.set_mode(Mode::Starting);
