@@ -11,7 +11,7 @@
 mod kube_api;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
@@ -195,8 +195,13 @@ async fn what_the_agent_does_comes_before_what_a_label_says() {
     });
     let answering = std::thread::spawn(move || {
         let (mut client, _) = socket.accept().expect("a client");
+        let mut question = String::new();
+        BufReader::new(&client)
+            .read_line(&mut question)
+            .expect("a question");
+        let answer = json!({"status": status});
         client
-            .write_all(status.to_string().as_bytes())
+            .write_all(answer.to_string().as_bytes())
             .expect("sent");
     });
     let labelled = json!({"metadata": {"name": "shop", "labels": {"podtap.dev/tap": "true"}}});

@@ -4,8 +4,10 @@
 //! them is wired one layer up.
 
 pub mod bpf;
+pub mod http;
 pub mod kube;
 pub mod link;
+pub mod log_filter;
 pub mod netns;
 pub mod process;
 pub mod sink;

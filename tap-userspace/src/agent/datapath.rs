@@ -90,6 +90,8 @@ pub enum DatapathError {
 struct SharedState {
     stop: AtomicBool,
     counts: Mutex<DatapathCounts>,
+    /// When the thread told its counts last.
+    published: Mutex<Instant>,
     /// Targets that are about to be enabled, and how their super-frames are
     /// cut.
     announced: Mutex<Vec<(TargetId, Segment)>>,
@@ -136,6 +138,7 @@ impl Datapath {
         let shared = Arc::new(SharedState {
             stop: AtomicBool::new(false),
             counts: Mutex::default(),
+            published: Mutex::new(Instant::now()),
             announced: Mutex::default(),
             has_announced: AtomicBool::new(false),
             retiring: Mutex::default(),
@@ -173,6 +176,17 @@ impl Datapath {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// When the thread told its counts last: a few tenths of a second ago at
+    /// most, as long as it does its work.
+    #[must_use]
+    pub fn published(&self) -> Instant {
+        *self
+            .shared
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that a target is about to be enabled, and how its super-frames are
@@ -244,7 +258,7 @@ impl Worker {
                 resampled = now;
             }
             if now - published >= WAIT {
-                self.publish();
+                self.publish(now);
                 published = now;
             }
             if !emptied {
@@ -267,7 +281,7 @@ impl Worker {
                 break;
             }
         }
-        self.publish();
+        self.publish(Instant::now());
         let Outlet {
             sinks,
             counts,
@@ -317,13 +331,18 @@ impl Worker {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&self, now: Instant) {
         let mut counts = self
             .shared
             .counts
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         counts.clone_from(&self.outlet.counts);
+        *self
+            .shared
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = now;
     }
 }
 

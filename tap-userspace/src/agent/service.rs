@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io,
+    net::SocketAddr,
     path::PathBuf,
     pin::pin,
     sync::Arc,
@@ -11,25 +12,34 @@ use std::{
 
 use kube::Client;
 use tap_common::Metadata;
-use tokio::{sync::mpsc, task::block_in_place, time};
+use tokio::{
+    sync::mpsc,
+    task::{JoinSet, block_in_place},
+    time,
+};
 
 use super::{
     datapath::{Datapath, DatapathError, DatapathOptions},
-    succession::{SuccessionOptions, Turn},
+    health::{Health, Missing},
+    metrics::{Labels, Snapshot},
+    pages::{Pages, Scrape},
+    succession::{SuccessionOptions, Turn, Waiting},
     tap::{Keep, TapInterface, TapSetupError},
     tapping::{Tapping, TappingOptions},
 };
 use crate::{
     adapter::{
         bpf::{Hook, Shared, SharedError, SharedOptions, metadata_name},
+        http::{HttpError, HttpServer},
         kube::{ApiState, Desired, Watch, record_events, watch_node},
+        log_filter::LogFilter,
         process::ProcDir,
         sink::TapName,
-        socket::{SocketError, StatusSocket},
+        socket::{Request, SocketError, StatusSocket},
     },
     model::{
         Directions, Segment,
-        opt_in::Own,
+        opt_in::{Own, Wanted},
         status::{DatapathStatus, DelayStatus, Status},
     },
 };
@@ -52,6 +62,12 @@ pub struct AgentOptions {
     pub proc: PathBuf,
     /// Where `podtap status` asks.
     pub socket: PathBuf,
+    /// Where its pages are served, if they are.
+    pub http: Option<SocketAddr>,
+    /// Which labels its metrics have.
+    pub labels: Labels,
+    /// What its log is filtered by.
+    pub log: LogFilter,
     /// How the kernel side shall be.
     pub shared: SharedOptions,
     /// How to attach.
@@ -82,6 +98,9 @@ pub enum AgentError {
     /// The status socket could not be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// Its pages could not be served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The datapath could not be started.
     #[error("cannot start the datapath: {0}")]
     StartDatapath(#[source] io::Error),
@@ -109,22 +128,38 @@ pub async fn run(
 ) -> Result<(), AgentError> {
     let mut until = pin!(until);
     let socket = StatusSocket::bind(&options.socket)?;
+    let health = Arc::new(Health::new(Instant::now()));
+    let (scrape_sender, scrapes) = mpsc::channel(16);
+    let pages = Pages {
+        health: Arc::clone(&health),
+        scrapes: scrape_sender,
+        labels: options.labels,
+    };
+    let pages = match options.http {
+        Some(address) => Some(serve(address, pages).await?),
+        None => None,
+    };
+    health.waits_for(Missing::Tap, Instant::now());
     let (interface, tap) =
         block_in_place(|| TapInterface::open(options.tap.clone(), Keep::Always, options.hook))?;
     let (request_sender, mut requests) = mpsc::channel(16);
     let serving = tokio::spawn(socket.serve(request_sender));
     let mut shared_options = options.shared;
     if let Some(succession) = &options.succession {
-        let status = Status::waiting(&options.node, options.tap.as_str());
-        match succession
-            .turn(&status, &mut requests, until.as_mut())
-            .await
-        {
+        let waiting = Waiting {
+            status: Status::waiting(&options.node, options.tap.as_str()),
+            requests: &mut requests,
+            health: &health,
+            log: &options.log,
+        };
+        match succession.turn(waiting, until.as_mut()).await {
             Turn::Ours(pins) => shared_options.pins = pins,
             Turn::Stopped => return Ok(block_in_place(|| interface.close())?),
         }
     }
+    health.waits_for(Missing::Kernel, Instant::now());
     let kernel = block_in_place(|| Shared::open(shared_options))?;
+    health.waits_for(Missing::Pods, Instant::now());
     let datapath_options = DatapathOptions {
         gso_types: kernel.gso_types,
         frame_limit: None,
@@ -154,9 +189,13 @@ pub async fn run(
         datapath,
         watch,
         requests,
+        scrapes,
+        health,
+        log: options.log,
         node: options.node,
         tap: options.tap,
         metadata: kernel.metadata,
+        ring_bytes: kernel.ring_bytes,
     };
     let is_asked_to_stop = tokio::select! {
         () = until => true,
@@ -166,6 +205,8 @@ pub async fn run(
     // No more changes, no more questions; then targets, records, frames, tap.
     watching.abort();
     serving.abort();
+    // With it goes every connection.
+    drop(pages);
     let Agent {
         mut tapping,
         datapath,
@@ -197,14 +238,27 @@ pub async fn run(
     }
 }
 
+/// Serves the agent's pages until what it returns is dropped.
+async fn serve(address: SocketAddr, pages: Pages) -> Result<JoinSet<()>, HttpError> {
+    let server = HttpServer::bind(address).await?;
+    tracing::info!(address = %server.address(), "serving HTTP");
+    let mut serving = JoinSet::new();
+    serving.spawn(server.serve(move |path| pages.clone().page(path)));
+    Ok(serving)
+}
+
 struct Agent {
     tapping: Tapping,
     datapath: Datapath,
     watch: Watch,
-    requests: mpsc::Receiver<crate::adapter::socket::Request>,
+    requests: mpsc::Receiver<Request>,
+    scrapes: mpsc::Receiver<Scrape>,
+    health: Arc<Health>,
+    log: LogFilter,
     node: String,
     tap: TapName,
     metadata: Metadata,
+    ring_bytes: u32,
 }
 
 impl Agent {
@@ -215,6 +269,8 @@ impl Agent {
         loop {
             let desired: Arc<Desired> = Arc::clone(&self.watch.desired.borrow_and_update());
             block_in_place(|| self.tapping.follow(&desired, &self.datapath));
+            self.health
+                .turned(Instant::now(), self.datapath.published(), desired.synced);
             let retry = self.tapping.next_retry(&desired);
             tokio::select! {
                 changed = self.watch.desired.changed() => {
@@ -227,13 +283,41 @@ impl Agent {
                 _ = check.tick() => {
                     block_in_place(|| self.tapping.check_interfaces(&self.datapath));
                 }
-                Some(request) = self.requests.recv() => {
-                    // A client that went away needs no answer.
-                    let _ = request.send(self.status());
+                // A client that went away needs no answer.
+                Some(request) = self.requests.recv() => match request {
+                    Request::Status(answer) => {
+                        let _ = answer.send(self.status());
+                    }
+                    Request::Log { directives, answer } => {
+                        let _ = answer.send(self.log.change(directives.as_deref()));
+                    }
+                },
+                Some(scrape) = self.scrapes.recv() => {
+                    let _ = scrape.send(self.snapshot(&desired));
                 }
                 () = self.datapath.ended() => return,
             }
         }
+    }
+
+    fn snapshot(&self, desired: &Desired) -> Result<Snapshot, String> {
+        let (events, events_queued) = self.tapping.events();
+        let is_wanted = |wanted: &Wanted| matches!(wanted, Wanted::Tapped(_));
+        let pods = desired.pods.values();
+        Ok(Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            node: self.node.clone(),
+            tap: self.tap.to_string(),
+            metadata: metadata_name(self.metadata),
+            ring_bytes: self.ring_bytes,
+            is_ready: self.health.ready().is_ok(),
+            api: *self.watch.api.borrow(),
+            events,
+            events_queued,
+            wanted_pods: pods.filter(|pod| is_wanted(&pod.wanted)).count(),
+            tapping: self.tapping.snapshot().map_err(|error| error.to_string())?,
+            datapath: self.datapath.counts(),
+        })
     }
 
     fn status(&self) -> Status {

@@ -6,20 +6,23 @@ use std::{
     path::PathBuf,
     pin::{Pin, pin},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kube::Client;
 use tokio::{sync::mpsc, time};
 
+use super::health::Health;
 use crate::{
-    adapter::{bpf::Pins, kube::daemon_set_stays, socket::Request},
+    adapter::{bpf::Pins, kube::daemon_set_stays, log_filter::LogFilter, socket::Request},
     model::status::Status,
 };
 
 /// How often it looks whether the agent before has ended. What passes between
 /// two looks is in the ring.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often it says that it lives.
+const ALIVE: Duration = Duration::from_secs(1);
 /// How long the API server may take to say whether the DaemonSet stays.
 const STAYS_BUDGET: Duration = Duration::from_secs(2);
 
@@ -33,6 +36,14 @@ pub struct SuccessionOptions {
     pub daemon_set: Option<(String, String)>,
 }
 
+/// What an agent answers with while it waits.
+pub(super) struct Waiting<'a> {
+    pub(super) status: Status,
+    pub(super) requests: &'a mut mpsc::Receiver<Request>,
+    pub(super) health: &'a Health,
+    pub(super) log: &'a LogFilter,
+}
+
 /// What waiting came to.
 #[derive(Debug)]
 pub(super) enum Turn {
@@ -44,22 +55,29 @@ pub(super) enum Turn {
 
 impl SuccessionOptions {
     /// Waits until the agent before has ended, or `until` is done. Meanwhile
-    /// questions are answered with `status`: it is ready, but for the other
-    /// one.
+    /// this one is ready, but for the other: so a DaemonSet with `maxSurge`
+    /// ends the other.
     pub(super) async fn turn(
         &self,
-        status: &Status,
-        requests: &mut mpsc::Receiver<Request>,
+        waiting: Waiting<'_>,
         mut until: Pin<&mut impl Future<Output = ()>>,
     ) -> Turn {
-        let mut pins = pin!(self.pins(&status.node));
+        let mut pins = pin!(self.pins(&waiting.status.node));
+        let mut alive = time::interval(ALIVE);
         loop {
             tokio::select! {
+                biased;
                 pins = &mut pins => return Turn::Ours(pins),
                 () = &mut until => return Turn::Stopped,
-                Some(request) = requests.recv() => {
-                    // A client that went away needs no answer.
-                    let _ = request.send(status.clone());
+                _ = alive.tick() => waiting.health.waits_for_another(Instant::now()),
+                // A client that went away needs no answer.
+                Some(request) = waiting.requests.recv() => match request {
+                    Request::Status(answer) => {
+                        let _ = answer.send(waiting.status.clone());
+                    }
+                    Request::Log { directives, answer } => {
+                        let _ = answer.send(waiting.log.change(directives.as_deref()));
+                    }
                 }
             }
         }

@@ -5,13 +5,18 @@ mod interfaces;
 mod left;
 mod report;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub(super) use interfaces::{InterfacesError, wanted_links};
 
 use super::{
     clocks::realtime_ns,
     datapath::Datapath,
+    metrics::Timings,
     pod_netns::{self, PodNetnsError},
     tap::TapInterface,
     target::{Target, TargetError, TargetOptions},
@@ -29,7 +34,7 @@ use crate::{
         plan::{Action, next_retry, plan},
     },
     model::{
-        Directions, Segment, TargetId,
+        Directions, Ledger, Segment, TargetId,
         pod::{Pod, PodUid},
         refusal::Refusal,
         settings::Settings,
@@ -68,6 +73,11 @@ pub struct Tapping {
     last_id: u32,
     /// What a former agent has left, and was not asked for yet.
     left: BTreeMap<PinKey, TargetPins>,
+    /// What became of the skbs of targets that have ended.
+    retired: Ledger,
+    /// How often attaching to a pod failed.
+    failures: u64,
+    timings: Timings,
 }
 
 /// What stands for one pod.
@@ -89,6 +99,9 @@ struct Standing {
     /// Whether it stood before this agent.
     is_taken_over: bool,
 }
+
+/// The node's processes, and how long it took to look.
+type Scan = (Result<Processes, ProcessError>, Duration);
 
 /// Why a pod could not be tapped.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +137,9 @@ impl Tapping {
             refusals: BTreeMap::new(),
             last_id,
             left: left.into_iter().collect(),
+            retired: Ledger::default(),
+            failures: 0,
+            timings: Timings::default(),
         }
     }
 
@@ -135,10 +151,11 @@ impl Tapping {
         }
         let actions = plan(&desired.pods, &self.actual, Instant::now());
         // One scan for all of them, made after they were asked for.
+        let began = Instant::now();
         let scan = actions
             .iter()
             .any(|action| matches!(action, Action::Attach { .. }))
-            .then(|| self.options.proc.scan());
+            .then(|| (self.options.proc.scan(), began.elapsed()));
         for action in actions {
             match action {
                 Action::Detach { uid, why } => self.detach(&uid, why.text(), datapath),
@@ -182,13 +199,7 @@ impl Tapping {
         self.tap
     }
 
-    fn attach(
-        &mut self,
-        pod: &Arc<Pod>,
-        settings: Settings,
-        scan: &Result<Processes, ProcessError>,
-        datapath: &Datapath,
-    ) {
+    fn attach(&mut self, pod: &Arc<Pod>, settings: Settings, scan: &Scan, datapath: &Datapath) {
         match self.try_attach(pod, &settings, scan, datapath) {
             Ok(tapped) => {
                 self.say_tapped(pod, &tapped.targets);
@@ -208,9 +219,10 @@ impl Tapping {
         &mut self,
         pod: &Pod,
         settings: &Settings,
-        scan: &Result<Processes, ProcessError>,
+        (scan, scan_time): &Scan,
         datapath: &Datapath,
     ) -> Result<Tapped, AttachError> {
+        let began = Instant::now();
         let found = match scan {
             Ok(processes) => pod_netns::find(&self.options.proc, pod, processes)?,
             // The error cannot be shared among the pods: read again.
@@ -220,6 +232,7 @@ impl Tapping {
                 &self.options.proc.scan().map_err(PodNetnsError::from)?,
             )?,
         };
+        self.timings.resolved(began.elapsed() + *scan_time);
         let links = wanted_links(&found.netns, settings)?;
         let mut tapped = Tapped {
             targets: Vec::new(),
@@ -260,8 +273,10 @@ impl Tapping {
         };
         // Before its first record.
         datapath.announce(id, settings.segment.unwrap_or(self.options.segment));
+        let began = Instant::now();
         let target = Target::attach_link(&self.shared, netns, link, options)
             .inspect_err(|_| datapath.retire(id))?;
+        self.timings.attached(began.elapsed());
         if let Err(error) = self.tap.fit(mtu_bytes) {
             tracing::warn!(%error, pod = %pod.key, "the tap's MTU stays below the pod's");
         }
@@ -301,6 +316,7 @@ impl Tapping {
     }
 
     fn fail(&mut self, pod: &Arc<Pod>, error: &AttachError) {
+        self.failures += 1;
         let before = self.actual.failed.get(&pod.uid);
         let failed = Failed::again(before, Arc::clone(pod), Instant::now());
         let is_passing = matches!(
@@ -355,10 +371,14 @@ impl Tapping {
     }
 
     /// Ends one target. `netns` is its namespace, if it is still there.
-    fn end(&self, pod: &str, standing: Standing, netns: Option<&Netns>, datapath: &Datapath) {
+    fn end(&mut self, pod: &str, standing: Standing, netns: Option<&Netns>, datapath: &Datapath) {
         let target = standing.target;
         let (id, interface) = (target.id, target.link.name.clone());
-        match target.detach(netns) {
+        let before = target.ledger().unwrap_or_default();
+        let ended = target.detach(netns);
+        let last = ended.as_ref().copied().unwrap_or(before);
+        self.retired = Ledger::together(&[self.retired, last]);
+        match ended {
             Ok(ledger) => {
                 let seen = ledger.total().seen;
                 tracing::info!(

@@ -1,19 +1,21 @@
 //! `podtap agent`: taps the labelled pods of one node.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::signals;
 use crate::{
     adapter::{
         bpf::{Hook, MetadataWay, SharedOptions},
         kube,
+        log_filter::LogFilter,
         sink::TapName,
         socket,
     },
     agent::{
+        metrics::Labels,
         service::{self, AgentOptions},
         succession::SuccessionOptions,
     },
@@ -50,6 +52,19 @@ pub(super) struct AgentArguments {
         default_value = socket::DEFAULT_PATH
     )]
     socket: PathBuf,
+    /// Serve `/metrics`, `/healthz` and `/readyz` there; on no address if not
+    /// given.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PODTAP_HTTP")]
+    http: Option<SocketAddr>,
+    /// Whether there are metrics for each tapped pod, by namespace and name.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "PODTAP_METRICS_PODS",
+        default_value_t = true,
+        action = ArgAction::Set
+    )]
+    metrics_pods: bool,
     /// Size of the ring between kernel and agent: a power of two.
     #[arg(
         long,
@@ -100,7 +115,7 @@ pub(super) struct AgentArguments {
 }
 
 /// Runs until a signal ends it.
-pub(super) fn run(arguments: AgentArguments) -> Result<()> {
+pub(super) fn run(arguments: AgentArguments, log: LogFilter) -> Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "the agent needs root, or its capabilities as root of a container"
@@ -123,6 +138,12 @@ pub(super) fn run(arguments: AgentArguments) -> Result<()> {
             tap: arguments.tap,
             proc: arguments.proc,
             socket: arguments.socket,
+            http: arguments.http,
+            labels: match arguments.metrics_pods {
+                true => Labels::ByPod,
+                false => Labels::Summed,
+            },
+            log,
             shared: SharedOptions {
                 ring_bytes: arguments.ring_bytes,
                 metadata: arguments.metadata,

@@ -5,6 +5,7 @@ mod capture;
 mod cleanup;
 mod doctor;
 mod duration;
+mod log;
 mod logging;
 mod output;
 mod plan;
@@ -16,11 +17,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::model::one_line;
+use logging::LogFormat;
 
 /// An eBPF tap for the traffic of Kubernetes pods.
 #[derive(Debug, Parser)]
 #[command(name = "podtap", version, propagate_version = true)]
 struct Arguments {
+    /// How the program's own log is written.
+    #[arg(long, global = true, value_enum, env = "PODTAP_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,6 +37,7 @@ enum Command {
     Cleanup(cleanup::CleanupArguments),
     Doctor(doctor::DoctorArguments),
     Plan(plan::PlanArguments),
+    Log(log::LogArguments),
     Status(status::StatusArguments),
 }
 
@@ -43,13 +49,14 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
-    logging::start();
+    let log = logging::start(arguments.log_format);
     let done = |()| true;
     let outcome = match arguments.command {
-        Command::Agent(arguments) => agent::run(arguments).map(done),
+        Command::Agent(arguments) => agent::run(arguments, log).map(done),
         Command::Capture(arguments) => capture::run(&arguments).map(done),
         Command::Cleanup(arguments) => cleanup::run(&arguments).map(done),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Log(arguments) => log::run(arguments).map(done),
         Command::Plan(arguments) => plan::run(arguments).map(done),
         Command::Status(arguments) => status::run(&arguments).map(done),
     };

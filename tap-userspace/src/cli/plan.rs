@@ -98,7 +98,7 @@ pub(super) fn run(arguments: PlanArguments) -> Result<()> {
         let pods = kube::list_pods(&client, &selection).await?;
         let namespaces = kube::list_namespaces(&client).await?;
         // Without an agent it is only known what is opted in.
-        let status = socket::ask(&arguments.socket).await.ok();
+        let status = socket::status(&arguments.socket).await.ok();
         anyhow::Ok((pods, namespaces, status))
     };
     let (pods, namespaces, status) = runtime

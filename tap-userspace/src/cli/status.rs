@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(socket::ask(&arguments.socket))?;
+        .block_on(socket::status(&arguments.socket))?;
     let text = match arguments.output {
         Output::Json => serde_json::to_string_pretty(&status)? + "\n",
         Output::Table => table(&status)?,

@@ -13,6 +13,7 @@ const BUCKETS: usize = 64 * STEPS;
 pub struct Delays {
     buckets: Box<[u64; BUCKETS]>,
     count: u64,
+    sum_ns: u64,
     max_ns: u64,
 }
 
@@ -21,6 +22,7 @@ impl Default for Delays {
         Self {
             buckets: Box::new([0; BUCKETS]),
             count: 0,
+            sum_ns: 0,
             max_ns: 0,
         }
     }
@@ -33,6 +35,7 @@ impl Delays {
             *bucket += 1;
         }
         self.count += 1;
+        self.sum_ns = self.sum_ns.wrapping_add(delay_ns);
         self.max_ns = self.max_ns.max(delay_ns);
     }
 
@@ -40,6 +43,22 @@ impl Delays {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// All of them together, in nanoseconds.
+    #[must_use]
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
+    }
+
+    /// How many there are in each power of two: the largest delay that falls
+    /// into it, in nanoseconds, and its count; from the shortest on.
+    pub fn octaves(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let octaves = self.buckets.chunks(STEPS).enumerate();
+        octaves.map(|(octave, steps)| {
+            let last = octave * STEPS + STEPS - 1;
+            (upper_bound(last), steps.iter().sum())
+        })
     }
 
     /// The largest, in nanoseconds; 0 if there is none.
@@ -109,6 +128,24 @@ mod tests {
         assert!((1_000..=1_250).contains(&delays.quantile_ns(990)));
         assert_eq!(delays.max_ns(), 5_000_000);
         assert_eq!(delays.quantile_ns(1000), 5_000_000);
+    }
+
+    #[test]
+    fn an_octave_ends_right_before_a_power_of_two() {
+        let mut delays = Delays::default();
+        for delay_ns in [0, 3, 4, 7, 8, 1 << 20, (1 << 21) - 1, 1 << 21, u64::MAX] {
+            delays.record(delay_ns);
+        }
+        let filled: Vec<_> = delays.octaves().filter(|&(_, count)| count > 0).collect();
+        let expected = [
+            (3, 2),
+            (7, 2),
+            (15, 1),
+            ((1 << 21) - 1, 2),
+            ((1 << 22) - 1, 1),
+            (u64::MAX, 1),
+        ];
+        assert_eq!(filled, expected);
     }
 
     proptest! {

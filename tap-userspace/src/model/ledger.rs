@@ -23,6 +23,15 @@ impl Ledger {
         })
     }
 
+    /// Ledgers together, such as those of all targets.
+    #[must_use]
+    pub fn together(ledgers: &[Self]) -> Self {
+        Self {
+            received: Self::sum(ledgers.iter().map(|ledger| ledger.received)),
+            sent: Self::sum(ledgers.iter().map(|ledger| ledger.sent)),
+        }
+    }
+
     /// Both directions together.
     #[must_use]
     pub fn total(&self) -> LedgerRow {

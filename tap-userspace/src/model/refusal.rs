@@ -77,6 +77,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every [`Refusal::metric_name`].
+    pub const METRIC_NAMES: [&str; 9] = [
+        "host_network",
+        "own_pod",
+        "unknown_pod_label",
+        "unknown_namespace_label",
+        "bad_annotation",
+        "bad_namespace_annotation",
+        "netns_not_found",
+        "netns_ambiguous",
+        "attach_failed",
+    ];
+
     /// A stable name in CamelCase, for Events and `status`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {

@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     Down,
     /// Every request is refused with 403.
     Forbidding,
+    /// It says its version, and refuses all else with 403.
+    Starting,
     /// Watches are refused with 410, as expired; all else is served.
     Expired,
     /// Lists are refused with 400, as malformed; all else is served.
@@ -192,11 +194,12 @@ impl State {
         match self.mode {
             Mode::Down => return None,
             Mode::Forbidding => return Some(failure(403, "not for you")),
+            Mode::Starting if line != "GET /version" => return Some(failure(403, "not yet")),
             Mode::Expired if watching => return Some(failure(410, "too old")),
             Mode::Malformed if line.contains("labelSelector=") => {
                 return Some(failure(400, "unable to parse requirement"));
             }
-            Mode::Serving | Mode::Expired | Mode::Malformed | Mode::Denying => {}
+            Mode::Serving | Mode::Starting | Mode::Expired | Mode::Malformed | Mode::Denying => {}
         }
         let path = line.split_once(' ').expect("a target").1;
         let path = path.split('?').next().expect("a path");

@@ -147,6 +147,8 @@ pub struct Kernel {
     pub metadata: Metadata,
     /// What this kernel's `gso_type` means.
     pub gso_types: GsoTypes,
+    /// Size of the ring: a former process's, if its targets still write to it.
+    pub ring_bytes: u32,
     /// Targets of a former process, still attached, whose records come
     /// through the same ring. One that is not given to a new target ends when
     /// it is dropped.
@@ -220,16 +222,20 @@ impl Shared {
                 .map_err(|source| SharedError::Verify { name, source })?;
         }
         let log = KernelLog::start(&mut probe)?;
-        let ring = Ring::new(shared.map(MAP_RING)?)?;
+        let (ring, ring_bytes) = shared.ring()?;
+        if ring_bytes != options.ring_bytes.get() {
+            tracing::warn!(
+                bytes = ring_bytes,
+                "the ring stays as large as it is: former taps write to it"
+            );
+        }
         let left = match &shared.pins {
             Some(pins) => pins.targets()?,
             None => Vec::new(),
         };
-        let beats =
-            Array::try_from(shared.map(MAP_HEARTBEAT)?).map_err(|source| SharedError::Map {
-                name: MAP_HEARTBEAT,
-                source,
-            })?;
+        let beats = Map::from_map_data(shared.map(MAP_HEARTBEAT)?)
+            .and_then(Array::try_from)
+            .map_err(|source| map_error(MAP_HEARTBEAT, source))?;
         Ok(Kernel {
             heartbeat: Heartbeat::start(beats)?,
             log,
@@ -237,6 +243,7 @@ impl Shared {
             shared,
             metadata,
             gso_types: rung.gso_types,
+            ring_bytes,
             left,
         })
     }
@@ -294,12 +301,22 @@ impl Shared {
         loaded
     }
 
-    fn map(&self, name: &'static str) -> Result<Map, SharedError> {
-        let path = shared_path(&self.bpffs, self.pins.as_deref(), name);
-        MapData::from_pin(path)
-            .and_then(Map::from_map_data)
-            .map_err(|source| SharedError::Map { name, source })
+    /// The ring and its size.
+    fn ring(&self) -> Result<(Ring, u32), SharedError> {
+        let map = self.map(MAP_RING)?;
+        let info = map.info().map_err(|source| map_error(MAP_RING, source))?;
+        let map = Map::from_map_data(map).map_err(|source| map_error(MAP_RING, source))?;
+        Ok((Ring::new(map)?, info.max_entries()))
     }
+
+    fn map(&self, name: &'static str) -> Result<MapData, SharedError> {
+        let path = shared_path(&self.bpffs, self.pins.as_deref(), name);
+        MapData::from_pin(path).map_err(|source| map_error(name, source))
+    }
+}
+
+fn map_error(name: &'static str, source: MapError) -> SharedError {
+    SharedError::Map { name, source }
 }
 
 impl std::fmt::Debug for Shared {

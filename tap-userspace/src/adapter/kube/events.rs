@@ -102,6 +102,12 @@ impl Events {
         }
     }
 
+    /// How many wait to be sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     fn push(&self, pod: &Pod, kind: &str, reason: &str, note: &str) {
         let event = event(pod, kind, reason, note, &self.instance);
         if self.queue.try_send(event).is_err() {

@@ -68,7 +68,8 @@ impl DatapathCounts {
 }
 
 impl TargetCounts {
-    fn add(&mut self, other: &Self) {
+    /// Adds another target's.
+    pub(crate) fn add(&mut self, other: &Self) {
         self.records += other.records;
         self.left_out += other.left_out;
         self.frames += other.frames;

@@ -1,8 +1,13 @@
-//! What stands, for `podtap status`.
+//! What stands, for `podtap status` and for the metrics.
 
 use super::{Standing, Tapping};
 use crate::{
-    agent::datapath::DatapathCounts,
+    adapter::kube::EventCounts,
+    agent::{
+        datapath::DatapathCounts,
+        metrics::{TappingSnapshot, TargetSnapshot},
+        target::TargetError,
+    },
     model::status::{RefusedStatus, TargetStatus},
 };
 
@@ -49,6 +54,42 @@ impl Tapping {
                 },
             )
             .collect()
+    }
+
+    /// What stands, in numbers.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say: with one target left out, the sums
+    /// would go down.
+    pub fn snapshot(&self) -> Result<TappingSnapshot, TargetError> {
+        let mut targets = Vec::new();
+        for (uid, tapped) in &self.targets {
+            let Some(attached) = self.actual.attached.get(uid) else {
+                continue;
+            };
+            for Standing { target, .. } in &tapped.targets {
+                targets.push(TargetSnapshot {
+                    id: target.id,
+                    pod: attached.pod.key.clone(),
+                    ledger: target.ledger()?,
+                });
+            }
+        }
+        let refusals = self.refusals.values();
+        Ok(TappingSnapshot {
+            targets,
+            retired: self.retired,
+            attached_pods: self.targets.len(),
+            refused: refusals.map(|(_, refusal)| refusal.metric_name()).collect(),
+            failures: self.failures,
+            timings: self.timings.clone(),
+        })
+    }
+
+    /// Events that were said of pods: what became of them, and how many wait.
+    #[must_use]
+    pub fn events(&self) -> (EventCounts, usize) {
+        (self.events.counts(), self.events.queued())
     }
 
     /// Every pod that is wanted and not tapped.
