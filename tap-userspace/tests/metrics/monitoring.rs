@@ -13,22 +13,14 @@ use tap_userspace::agent::metrics::{Labels, render};
 
 use crate::{snapshot::filled, table::documented};
 
-const ALERTS: &str = include_str!("../../../manifests/overlays/monitoring/alerts.yaml");
-const DASHBOARD: &str = include_str!("../../../manifests/overlays/monitoring/dashboard.json");
+const ALERTS: &str = include_str!("../../../manifests/components/monitoring/alerts.yaml");
+const DASHBOARD: &str = include_str!("../../../manifests/components/monitoring/dashboard.json");
 const ALERT_TESTS: &str = include_str!("alerts.test.yaml");
-
-/// The overlays are below this, and so must a folder be that names them:
-/// kustomize takes relative paths alone.
-const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Runs promtool, with `input` for its standard input; nothing where it is not
 /// installed.
 fn promtool(arguments: &[&str], input: &str) -> Option<Output> {
-    tool("promtool", "prometheus", arguments, input)
-}
-
-fn tool(name: &str, package: &str, arguments: &[&str], input: &str) -> Option<Output> {
-    let child = Command::new(name)
+    let child = Command::new("promtool")
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -37,10 +29,10 @@ fn tool(name: &str, package: &str, arguments: &[&str], input: &str) -> Option<Ou
     let mut child = match child {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: {name} is not there; the package {package} brings it");
+            eprintln!("skipped: promtool is not there; Debian's package prometheus brings it");
             return None;
         }
-        Err(error) => panic!("{name}: {error}"),
+        Err(error) => panic!("promtool: {error}"),
     };
     let mut stdin = child.stdin.take().expect("its standard input");
     stdin.write_all(input.as_bytes()).expect("to write");
@@ -177,50 +169,4 @@ fn alerts_fire_when_they_should_and_only_then() {
         let tested = format!("alertname: {alert}\n");
         assert!(ALERT_TESTS.contains(&tested), "{alert} has no test");
     }
-}
-
-#[test]
-fn the_component_turns_the_pages_on_for_the_agent_alone() {
-    let target = format!("{WORKSPACE}/target");
-    fs::create_dir_all(&target).expect("a folder");
-    let folder = tempfile::tempdir_in(target).expect("a folder");
-    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
-                         resources: [../../manifests/overlays/suricata]\n\
-                         components: [../../manifests/overlays/monitoring]\n";
-    fs::write(folder.path().join("kustomization.yaml"), kustomization).expect("a file");
-    let path = folder.path().to_string_lossy();
-    let Some(output) = tool("kubectl", "kubernetes-client", &["kustomize", &path], "") else {
-        return;
-    };
-    assert_taken(&output);
-    let objects = String::from_utf8(output.stdout).expect("text");
-    let objects: Vec<_> = objects.split("\n---\n").collect();
-    let of_kind = |kind: &str| {
-        let kind = format!("kind: {kind}\n");
-        let mut found = objects.iter().filter(|object| object.contains(&kind));
-        let object = *found.next().unwrap_or_else(|| panic!("no {kind}"));
-        assert!(found.next().is_none(), "more than one {kind}");
-        object
-    };
-    for kind in ["PodMonitor", "PrometheusRule"] {
-        assert!(of_kind(kind).contains("namespace: podtap\n"), "{kind}");
-    }
-    let agents = of_kind("DaemonSet");
-    for once in [
-        "name: PODTAP_HTTP",
-        "containerPort: 9555",
-        "path: /healthz",
-        "path: /readyz",
-    ] {
-        assert_eq!(agents.matches(once).count(), 1, "{once}:\n{agents}");
-    }
-    // The port's name is what the probes and the PodMonitor go by.
-    assert_eq!(agents.matches("name: metrics\n").count(), 1, "{agents}");
-    assert_eq!(agents.matches("port: metrics\n").count(), 2, "{agents}");
-    assert!(of_kind("PodMonitor").contains("port: metrics\n"));
-    // It is the agent's container that has it, with its image: the sensor is
-    // as it was.
-    let (_, agent) = agents.split_once("initContainers:").expect("the agent");
-    assert_eq!(agent.matches("image:").count(), 1, "{agent}");
-    assert!(agent.contains("name: PODTAP_HTTP"), "{agent}");
 }

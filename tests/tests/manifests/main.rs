@@ -7,6 +7,7 @@ mod admission;
 mod agent;
 mod chart;
 mod install;
+mod monitoring;
 mod objects;
 mod rights;
 mod sensor;
@@ -15,6 +16,7 @@ mod sensor;
 const BASE: &str = "base";
 const SURICATA: &str = "overlays/suricata";
 const ZEEK: &str = "overlays/zeek";
+const MONITORING: &str = "overlays/monitoring";
 const POLICY: &str = "overlays/policy";
 
 /// Those with podtap's own pods.
