@@ -9,6 +9,7 @@ pub mod kube;
 pub mod link;
 pub mod log_filter;
 pub mod netns;
+pub mod packet_sockets;
 pub mod process;
 pub mod sink;
 pub mod socket;

@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub metadata: &'static str,
     /// Size of the ring in bytes.
     pub ring_bytes: u32,
+    /// Packet sockets on the tap; `None` where the kernel does not say.
+    pub tap_readers: Option<usize>,
     /// Whether it is ready, as `/readyz` says.
     pub is_ready: bool,
     /// How it stands with the API server.

@@ -5,6 +5,7 @@ mod clocks;
 pub mod datapath;
 pub mod doctor;
 pub mod health;
+mod listening;
 pub mod metrics;
 mod pages;
 pub mod pod_netns;

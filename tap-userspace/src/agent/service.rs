@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     datapath::{Datapath, DatapathError, DatapathOptions},
     health::{Health, Missing},
+    listening::{Change, Listening},
     metrics::{Labels, Snapshot},
     pages::{Pages, Scrape},
     succession::{SuccessionOptions, Turn, Waiting},
@@ -40,6 +41,7 @@ use crate::{
     model::{
         Directions, Segment,
         opt_in::{Own, Wanted},
+        pod::PodUid,
         status::{DatapathStatus, DelayStatus, Status},
     },
 };
@@ -196,6 +198,8 @@ pub async fn run(
         tap: options.tap,
         metadata: kernel.metadata,
         ring_bytes: kernel.ring_bytes,
+        listening: Listening::default(),
+        own_uid: options.own.uid,
     };
     let is_asked_to_stop = tokio::select! {
         () = until => true,
@@ -259,6 +263,8 @@ struct Agent {
     tap: TapName,
     metadata: Metadata,
     ring_bytes: u32,
+    listening: Listening,
+    own_uid: Option<PodUid>,
 }
 
 impl Agent {
@@ -282,6 +288,7 @@ impl Agent {
                 () = until_instant(retry) => {}
                 _ = check.tick() => {
                     block_in_place(|| self.tapping.check_interfaces(&self.datapath));
+                    self.listen(&desired);
                 }
                 // A client that went away needs no answer.
                 Some(request) = self.requests.recv() => match request {
@@ -300,6 +307,31 @@ impl Agent {
         }
     }
 
+    /// Looks whether anybody listens on the tap, and tells of a change.
+    fn listen(&mut self, desired: &Desired) {
+        let Some(readers) = self.tapping.tap_readers() else {
+            return;
+        };
+        let Some(change) = self.listening.look(readers, Instant::now()) else {
+            return;
+        };
+        let tap = &self.tap;
+        let note = match change {
+            Change::Unread => {
+                tracing::warn!(%tap, "nobody listens on the tap: has the sensor ended?");
+                format!("nobody listens on {tap}: has the sensor ended, or does it read another?")
+            }
+            Change::ReadAgain => {
+                tracing::info!(%tap, "the tap is listened on again");
+                format!("{tap} is listened on again")
+            }
+        };
+        let own = self.own_uid.as_ref().and_then(|uid| desired.pods.get(uid));
+        if let Some(own) = own {
+            self.tapping.tell_of_tap(&own.pod, change, &note);
+        }
+    }
+
     fn snapshot(&self, desired: &Desired) -> Result<Snapshot, String> {
         let (events, events_queued) = self.tapping.events();
         let is_wanted = |wanted: &Wanted| matches!(wanted, Wanted::Tapped(_));
@@ -310,6 +342,7 @@ impl Agent {
             tap: self.tap.to_string(),
             metadata: metadata_name(self.metadata),
             ring_bytes: self.ring_bytes,
+            tap_readers: self.tapping.tap_readers(),
             is_ready: self.health.ready().is_ok(),
             api: *self.watch.api.borrow(),
             events,
@@ -335,6 +368,7 @@ impl Agent {
             tap: self.tap.to_string(),
             metadata: metadata_name(self.metadata).into(),
             is_waiting: false,
+            tap_readers: self.tapping.tap_readers(),
             targets: self.tapping.target_statuses(&counts),
             refused: self.tapping.refused_statuses(),
             datapath: DatapathStatus {

@@ -3,10 +3,13 @@
 //! In the network namespace of the calling process: the agent's own pod, which
 //! its sensor shares.
 
+use std::io;
+
 use crate::adapter::{
     bpf::{Hook, ProgramsError, TapDrop},
     link::{Link, LinkError, Links},
     netns::{Netns, NetnsError},
+    packet_sockets,
     sink::{Tap, TapError, TapName},
 };
 
@@ -106,6 +109,14 @@ impl TapInterface {
             self.mtu_bytes = mtu_bytes;
         }
         Ok(())
+    }
+
+    /// How many packet sockets listen on it: a sensor has at least one.
+    ///
+    /// # Errors
+    /// When the kernel does not list them.
+    pub fn readers(&self) -> io::Result<usize> {
+        packet_sockets::count_on(self.link.index)
     }
 
     /// Takes down what was attached to it. The interface stays, if it is to.

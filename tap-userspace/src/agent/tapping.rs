@@ -16,6 +16,7 @@ pub(super) use interfaces::{InterfacesError, wanted_links};
 use super::{
     clocks::realtime_ns,
     datapath::Datapath,
+    listening::Change,
     metrics::Timings,
     pod_netns::{self, PodNetnsError},
     tap::TapInterface,
@@ -190,6 +191,21 @@ impl Tapping {
         let all: Vec<_> = self.targets.keys().cloned().collect();
         for uid in all {
             self.detach(&uid, "the agent stops", datapath);
+        }
+    }
+
+    /// How many listen on the tap; `None` where the kernel does not say.
+    #[must_use]
+    pub fn tap_readers(&self) -> Option<usize> {
+        self.tap.readers().ok()
+    }
+
+    /// Tells the agent's own pod that nobody listens on the tap, or that
+    /// somebody does again.
+    pub(super) fn tell_of_tap(&self, agent: &Pod, change: Change, note: &str) {
+        match change {
+            Change::Unread => self.events.unread(agent, note),
+            Change::ReadAgain => self.events.read_again(agent, note),
         }
     }
 

@@ -121,6 +121,11 @@ fn table(status: &Status) -> Result<String> {
         status.datapath.duplicates,
         status.datapath.refused
     )?;
+    match status.tap_readers {
+        Some(0) => writeln!(text, "nobody listens on {}", status.tap)?,
+        Some(readers) => writeln!(text, "packet sockets on {}: {readers}", status.tap)?,
+        None => {}
+    }
     let delay = &status.datapath.delay;
     let ms = |ns: u64| std::time::Duration::from_nanos(ns).as_secs_f64() * 1e3;
     writeln!(

@@ -23,6 +23,9 @@ pub struct Status {
     /// Whether it waits for another agent of this node to end.
     #[serde(default)]
     pub is_waiting: bool,
+    /// Packet sockets that listen on the tap, if the kernel says.
+    #[serde(default)]
+    pub tap_readers: Option<usize>,
     /// Tapped interfaces.
     pub targets: Vec<TargetStatus>,
     /// Pods that are wanted and not tapped.
@@ -145,6 +148,7 @@ impl Status {
             tap: tap.into(),
             metadata: String::new(),
             is_waiting: true,
+            tap_readers: None,
             targets: Vec::new(),
             refused: Vec::new(),
             datapath: DatapathStatus::default(),

@@ -36,6 +36,7 @@ pub(crate) fn filled() -> Snapshot {
         tap: "podtap0".into(),
         metadata: "kfuncs",
         ring_bytes: 1 << 26,
+        tap_readers: Some(2),
         is_ready: true,
         api: ApiState::Away,
         events: EventCounts {

@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use kube_api::Mode;
 use serde_json::Value;
 use stage::{ADDRESS, Stage, value};
-use tests::{Residue, Running, eventually, ping, run, udp_datagrams};
+use tests::{PacketSocket, Residue, Running, eventually, ping, run, udp_datagrams};
 
 #[test]
 #[ignore = "needs root"]
@@ -77,6 +77,25 @@ fn root_probes_and_numbers_follow_the_agent() {
         assert!(value(&before, series) > 0, "{series}");
         assert_eq!(value(&after, series), value(&before, series), "{series}");
     }
+    stage.stop(agent);
+}
+
+/// A sensor that went deaf sees nothing, and says nothing.
+#[test]
+#[ignore = "needs root"]
+fn root_who_listens_on_the_tap_is_counted() {
+    let stage = Stage::new();
+    let agent = stage.start(&mut stage.agent());
+    stage.wait_for_metric("podtap_tap_readers", 0);
+    let links = stage.node.links();
+    let tap = links.iter().find(|link| link.kind == "tun");
+    let index = tap.expect("the tap").index;
+    let sensor = stage
+        .node
+        .inside(|| PacketSocket::open(index).expect("a packet socket"));
+    stage.wait_for_metric("podtap_tap_readers", 1);
+    drop(sensor);
+    stage.wait_for_metric("podtap_tap_readers", 0);
     stage.stop(agent);
 }
 

@@ -91,6 +91,16 @@ impl Events {
         self.push(pod, "Warning", "Refused", &note);
     }
 
+    /// Nobody listens on the tap of this agent's pod.
+    pub fn unread(&self, agent: &Pod, note: &str) {
+        self.push(agent, "Warning", "TapUnread", note);
+    }
+
+    /// Somebody does again.
+    pub fn read_again(&self, agent: &Pod, note: &str) {
+        self.push(agent, "Normal", "TapRead", note);
+    }
+
     /// What became of them so far.
     #[must_use]
     pub fn counts(&self) -> EventCounts {

@@ -41,6 +41,13 @@ pub(super) fn encode(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::R
             (vec![("state", name.into())], is.into())
         }),
     )?;
+    if let Some(readers) = snapshot.tap_readers {
+        families.gauge(
+            "podtap_tap_readers",
+            "Packet sockets on the tap: 0 is a sensor that is deaf.",
+            number(readers),
+        )?;
+    }
     encode_pods(families, snapshot)?;
     encode_events(families, snapshot)?;
     families.gauge(
