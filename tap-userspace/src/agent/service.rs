@@ -1,5 +1,7 @@
 //! The agent's life: start, follow what is desired, stop in order.
 
+mod report;
+
 use std::{
     future::Future,
     io,
@@ -22,7 +24,7 @@ use super::{
     datapath::{Datapath, DatapathError, DatapathOptions},
     health::{Health, Missing},
     listening::{Change, Listening},
-    metrics::{Labels, Snapshot},
+    metrics::Labels,
     pages::{Pages, Scrape},
     succession::{SuccessionOptions, Turn, Waiting},
     tap::{Keep, TapInterface, TapSetupError},
@@ -30,20 +32,15 @@ use super::{
 };
 use crate::{
     adapter::{
-        bpf::{Hook, Shared, SharedError, SharedOptions, metadata_name},
+        bpf::{Hook, Shared, SharedError, SharedOptions},
         http::{HttpError, HttpServer},
-        kube::{ApiState, Desired, Watch, record_events, watch_node},
+        kube::{Desired, Watch, record_events, watch_node},
         log_filter::LogFilter,
         process::ProcDir,
         sink::TapName,
         socket::{Request, SocketError, StatusSocket},
     },
-    model::{
-        Directions, Segment,
-        opt_in::{Own, Wanted},
-        pod::PodUid,
-        status::{DatapathStatus, DelayStatus, Status},
-    },
+    model::{Directions, Segment, opt_in::Own, pod::PodUid, status::Status},
 };
 
 /// How often it looks whether the targets' interfaces are still there.
@@ -329,66 +326,6 @@ impl Agent {
         let own = self.own_uid.as_ref().and_then(|uid| desired.pods.get(uid));
         if let Some(own) = own {
             self.tapping.tell_of_tap(&own.pod, change, &note);
-        }
-    }
-
-    fn snapshot(&self, desired: &Desired) -> Result<Snapshot, String> {
-        let (events, events_queued) = self.tapping.events();
-        let is_wanted = |wanted: &Wanted| matches!(wanted, Wanted::Tapped(_));
-        let pods = desired.pods.values();
-        Ok(Snapshot {
-            version: env!("CARGO_PKG_VERSION"),
-            node: self.node.clone(),
-            tap: self.tap.to_string(),
-            metadata: metadata_name(self.metadata),
-            ring_bytes: self.ring_bytes,
-            tap_readers: self.tapping.tap_readers(),
-            is_ready: self.health.ready().is_ok(),
-            api: *self.watch.api.borrow(),
-            events,
-            events_queued,
-            wanted_pods: pods.filter(|pod| is_wanted(&pod.wanted)).count(),
-            tapping: self.tapping.snapshot().map_err(|error| error.to_string())?,
-            datapath: self.datapath.counts(),
-        })
-    }
-
-    fn status(&self) -> Status {
-        let counts = self.datapath.counts();
-        let total = counts.total();
-        let api = match *self.watch.api.borrow() {
-            ApiState::Connecting => "connecting",
-            ApiState::There => "connected",
-            ApiState::Away => "away",
-        };
-        Status {
-            version: env!("CARGO_PKG_VERSION").into(),
-            node: self.node.clone(),
-            api: api.into(),
-            tap: self.tap.to_string(),
-            metadata: metadata_name(self.metadata).into(),
-            is_waiting: false,
-            tap_readers: self.tapping.tap_readers(),
-            targets: self.tapping.target_statuses(&counts),
-            refused: self.tapping.refused_statuses(),
-            datapath: DatapathStatus {
-                records: counts.records,
-                undecodable: counts.undecodable,
-                delivered: total.delivered,
-                refused: total.refused,
-                duplicates: total.duplicates,
-                delay: DelayStatus {
-                    p50_ns: counts.delays.quantile_ns(500),
-                    p99_ns: counts.delays.quantile_ns(990),
-                    max_ns: counts.delays.max_ns(),
-                },
-                engine: counts
-                    .framer
-                    .named()
-                    .into_iter()
-                    .map(|(name, count)| (name.into(), count))
-                    .collect(),
-            },
         }
     }
 }

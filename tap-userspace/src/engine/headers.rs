@@ -22,6 +22,11 @@ pub const TCP_BYTES: usize = 20;
 /// Bytes of an IPv6 header without extensions (RFC 8200 section 3).
 pub const IPV6_BYTES: usize = 40;
 
+/// Offset in a TCP header of its checksum (RFC 9293 section 3.1).
+pub const TCP_CHECKSUM: usize = 16;
+/// Offset in a UDP header of its checksum (RFC 768).
+pub const UDP_CHECKSUM: usize = 6;
+
 /// EtherType of IPv4.
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 /// EtherType of IPv6.
@@ -213,10 +218,9 @@ impl Transport {
     /// Offset of the checksum field in the frame.
     #[must_use]
     pub fn checksum_at(&self) -> usize {
-        use super::checksum::partial::{TCP_FIELD, UDP_FIELD};
         match self.protocol {
-            Protocol::Tcp => self.transport_at + TCP_FIELD,
-            Protocol::Udp => self.transport_at + UDP_FIELD,
+            Protocol::Tcp => self.transport_at + TCP_CHECKSUM,
+            Protocol::Udp => self.transport_at + UDP_CHECKSUM,
         }
     }
 

@@ -2,10 +2,7 @@
 
 use tap_common::Direction;
 
-use super::{
-    hook::{Hook, HookError, Hooked},
-    programs::ProgramsError,
-};
+use super::hook::{Hook, HookError, Hooked};
 
 /// Programs on an interface.
 ///
@@ -19,11 +16,11 @@ pub struct Attachment {
 
 impl Attachment {
     /// Attaches in each direction; if one fails, none stays.
-    pub(super) fn of(
+    pub(super) fn of<E: From<HookError>>(
         interface: &str,
         directions: &[Direction],
-        mut attach: impl FnMut(Direction) -> Result<Hooked, ProgramsError>,
-    ) -> Result<Self, ProgramsError> {
+        mut attach: impl FnMut(Direction) -> Result<Hooked, E>,
+    ) -> Result<Self, E> {
         let mut attachment = Self { hooks: Vec::new() };
         for direction in directions {
             match attach(*direction) {

@@ -35,7 +35,7 @@ impl TapDrop {
         let program = classifier(&mut object, name).map_err(verify)?;
         program.load().map_err(verify)?;
         let attachment = Attachment::of(interface, &Direction::ALL, |direction| {
-            Ok(hook::attach(program, interface, direction, hook, None)?)
+            hook::attach(program, interface, direction, hook, None)
         })?;
         Ok(Self {
             _object: object,

@@ -43,10 +43,6 @@ use super::{Sum, pseudo_header};
 use crate::engine::headers::tunnel::Tunnel;
 use crate::engine::headers::{Extent, Headers, IpPacket, Transport, field, number, parse_ip};
 
-/// Offset of the checksum field in a TCP header (RFC 9293 section 3.1).
-pub const TCP_FIELD: usize = 16;
-/// Offset of the checksum field in a UDP header (RFC 768).
-pub const UDP_FIELD: usize = 6;
 /// Offset of the checksum field in an SCTP header (RFC 9260 section 3.1).
 const SCTP_FIELD: usize = 8;
 

@@ -1,10 +1,12 @@
 //! What a super-frame is made of, and by which rules it is cut.
 
 use super::Unsegmentable;
-use crate::engine::checksum::partial::{Partial, UDP_FIELD};
+use crate::engine::checksum::partial::Partial;
 use crate::engine::decode::Record;
 use crate::engine::headers::tunnel::{Carrier, Tunnel};
-use crate::engine::headers::{Extent, Headers, Ip, Kind, Malformed, Protocol, Transport, field};
+use crate::engine::headers::{
+    Extent, Headers, Ip, Kind, Malformed, Protocol, Transport, UDP_CHECKSUM, field,
+};
 use crate::engine::link::parse_record;
 use crate::engine::offload::{GsoType, SkbChecksum};
 
@@ -224,7 +226,7 @@ fn told(
 fn by_content(frame: &[u8], headers: &Headers) -> Option<Outer> {
     let tunnel = Tunnel::by_content(frame, headers)?;
     let has_checksum = match tunnel.carrier {
-        Carrier::Udp => field::read_u16(frame, tunnel.header_at + UDP_FIELD) != Some(0),
+        Carrier::Udp => field::read_u16(frame, tunnel.header_at + UDP_CHECKSUM) != Some(0),
         Carrier::Gre => tunnel.gre_checksum_at(frame).is_some(),
         Carrier::Ip => false,
     };

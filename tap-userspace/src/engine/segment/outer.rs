@@ -6,9 +6,9 @@ use super::layers::Outer;
 use super::low_u16;
 use super::transport::UDP_LENGTH;
 use crate::engine::checksum::Sum;
-use crate::engine::checksum::partial::{UDP_FIELD, never_zero};
-use crate::engine::headers::field;
+use crate::engine::checksum::partial::never_zero;
 use crate::engine::headers::tunnel::{Carrier, GRE_CHECKSUM_AT};
+use crate::engine::headers::{UDP_CHECKSUM, field};
 
 /// Writes the fields of a tunnel's headers that differ from frame to frame.
 pub(super) struct OuterHeader {
@@ -43,10 +43,12 @@ impl OuterHeader {
         // The field of a UDP header holds the pseudo-header's sum with the old
         // length; one of GRE has no pseudo-header.
         let pseudo_header = || match (tunnel.carrier, outer.has_own_length) {
-            (Carrier::Udp, true) => Sum::of_u16(read(UDP_FIELD)) + Sum::of_u16(!read(UDP_LENGTH)),
+            (Carrier::Udp, true) => {
+                Sum::of_u16(read(UDP_CHECKSUM)) + Sum::of_u16(!read(UDP_LENGTH))
+            }
             (Carrier::Udp, false) => {
                 let old_length = u32::try_from(end - tunnel.header_at).unwrap_or(u32::MAX);
-                Sum::of_u16(read(UDP_FIELD)) + Sum::of_u32(!old_length)
+                Sum::of_u16(read(UDP_CHECKSUM)) + Sum::of_u32(!old_length)
             }
             (Carrier::Gre | Carrier::Ip, _) => Sum::default(),
         };
@@ -75,9 +77,9 @@ impl OuterHeader {
             (Carrier::Udp, None) => field::write_u16(template, self.at + UDP_LENGTH, length),
             (Carrier::Udp, Some(pseudo_header)) => {
                 field::write_u16(template, self.at + UDP_LENGTH, length);
-                field::write_u16(template, self.at + UDP_FIELD, 0);
+                field::write_u16(template, self.at + UDP_CHECKSUM, 0);
                 let sum = pseudo_header + Sum::of_u16(length) + self.sum(template, payload);
-                field::write_u16(template, self.at + UDP_FIELD, never_zero(sum.checksum()));
+                field::write_u16(template, self.at + UDP_CHECKSUM, never_zero(sum.checksum()));
             }
             (Carrier::Gre, Some(_)) => {
                 field::write_u32(template, self.at + GRE_CHECKSUM_AT, 0);

@@ -2,8 +2,8 @@
 
 use super::{low_u16, without};
 use crate::engine::checksum::Sum;
-use crate::engine::checksum::partial::{TCP_FIELD, UDP_FIELD, never_zero};
-use crate::engine::headers::{Protocol, Transport, field};
+use crate::engine::checksum::partial::never_zero;
+use crate::engine::headers::{Protocol, TCP_CHECKSUM, Transport, UDP_CHECKSUM, field};
 
 /// Offsets in a TCP header of its sequence number, and of its data offset and
 /// flags.
@@ -51,15 +51,15 @@ impl TransportHeader {
             Protocol::Tcp => (
                 without(
                     header,
-                    &[TCP_SEQUENCE, TCP_SEQUENCE + 2, TCP_FLAGS, TCP_FIELD],
+                    &[TCP_SEQUENCE, TCP_SEQUENCE + 2, TCP_FLAGS, TCP_CHECKSUM],
                 ),
-                field::read_u16(header, TCP_FIELD),
+                field::read_u16(header, TCP_CHECKSUM),
                 u32::try_from(transport.end - at).unwrap_or(u32::MAX),
             ),
             // `__udp_gso_segment` takes the header's own length.
             Protocol::Udp => (
-                without(header, &[UDP_LENGTH, UDP_FIELD]),
-                field::read_u16(header, UDP_FIELD),
+                without(header, &[UDP_LENGTH, UDP_CHECKSUM]),
+                field::read_u16(header, UDP_CHECKSUM),
                 u32::from(field::read_u16(header, UDP_LENGTH).unwrap_or(0)),
             ),
         };
@@ -98,7 +98,7 @@ impl TransportHeader {
                 let sum = sum + Sum::of_u32(self.sequence) + Sum::of_u16(flags);
                 field::write_u32(template, self.at + TCP_SEQUENCE, self.sequence);
                 field::write_u16(template, self.at + TCP_FLAGS, flags);
-                field::write_u16(template, self.at + TCP_FIELD, sum.checksum());
+                field::write_u16(template, self.at + TCP_CHECKSUM, sum.checksum());
                 let sent = u32::try_from(payload_len).unwrap_or(u32::MAX);
                 self.sequence = self.sequence.wrapping_add(sent);
             }
@@ -110,7 +110,7 @@ impl TransportHeader {
                 // without a checksum (`udp_gro_receive_segment`).
                 let sum = sum + Sum::of_u16(length);
                 let checksum = never_zero(sum.checksum());
-                field::write_u16(template, self.at + UDP_FIELD, checksum);
+                field::write_u16(template, self.at + UDP_CHECKSUM, checksum);
             }
         }
         self.first = false;
