@@ -64,6 +64,28 @@ fn root_without_rights_each_missing_capability_is_named() {
 
 #[test]
 #[ignore = "needs root"]
+fn root_where_nothing_can_be_pinned_is_said_and_is_no_failure() {
+    let bpffs = "mount -t bpf bpf /mnt";
+    for (mount, folder, outcome) in [("true", "/mnt", "warn"), (bpffs, "/mnt", "ok")] {
+        let script = format!(
+            "{mount} && {} doctor --no-api -o json --bpffs {folder} && ls {folder}",
+            podtap_path().display()
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+        let output = run(&mut command);
+        assert!(output.status.success(), "{}", text(&output));
+        let said = text(&output);
+        let json = said.rfind(']').expect("JSON") + 1;
+        let findings: Vec<Value> = serde_json::from_str(&said[..json]).expect("findings");
+        let pins = of(&findings, "pins");
+        assert_eq!(pins["outcome"], outcome, "{pins}");
+        assert!(!said[json..].contains("podtap"), "left: {}", &said[json..]);
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn root_a_tun_device_that_cannot_be_opened_is_said_with_what_to_do() {
     // As three container runtimes leave it: not mounted at all, mounted and
     // forbidden, and something else mounted in its place.

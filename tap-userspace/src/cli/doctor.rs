@@ -27,6 +27,9 @@ pub(super) struct DoctorArguments {
         default_value = "/proc"
     )]
     proc: PathBuf,
+    /// bpf file system of the node, if taps shall be pinned there.
+    #[arg(long, env = "PODTAP_BPFFS", value_name = "DIRECTORY")]
+    bpffs: Option<PathBuf>,
     /// Name of this node in Kubernetes; the machine's own if not given.
     #[arg(long, env = "PODTAP_NODE")]
     node: Option<String>,
@@ -44,7 +47,8 @@ pub(super) struct DoctorArguments {
 
 /// Checks and prints; whether no check failed.
 pub(super) fn run(arguments: DoctorArguments) -> Result<bool> {
-    let mut findings = examine_node(&arguments.proc, !arguments.no_api);
+    let finds_pods = !arguments.no_api;
+    let mut findings = examine_node(&arguments.proc, arguments.bpffs.as_deref(), finds_pods);
     if !arguments.no_api {
         let node = arguments.node.map_or_else(host_name, Ok)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

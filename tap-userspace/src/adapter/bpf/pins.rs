@@ -181,6 +181,22 @@ impl Pins {
         Ok(())
     }
 
+    /// Tries whether something could be pinned on the bpf file system at
+    /// `bpffs`; nothing stays there.
+    ///
+    /// # Errors
+    /// When there is none, or no folder can be made on it.
+    pub fn probe(bpffs: &Path) -> Result<(), PinsError> {
+        check_is_bpffs(bpffs)?;
+        let folder = bpffs.join(format!("{PODTAP}-probe-{}", std::process::id()));
+        fs::create_dir(&folder)
+            .and_then(|()| fs::remove_dir(&folder))
+            .map_err(|source| PinsError::Folder {
+                path: folder.clone(),
+                source,
+            })
+    }
+
     /// Removes all that podtap has ever pinned on the bpf file system at
     /// `bpffs`, and with it taps that nobody reads any more. Returns how many
     /// there were.

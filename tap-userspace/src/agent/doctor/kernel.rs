@@ -7,7 +7,7 @@ use tap_common::Metadata;
 use super::Node;
 use crate::{
     adapter::{
-        bpf::{Shared, SharedError, metadata_name, probe},
+        bpf::{Pins, Shared, SharedError, metadata_name, probe},
         process::own,
     },
     model::{
@@ -83,6 +83,30 @@ pub(super) fn bpffs(node: &Node) -> Vec<Finding> {
             NAME,
             format!("none can be made: {error}"),
             "needs a kernel with CONFIG_BPF_SYSCALL",
+        ),
+    }]
+}
+
+/// Where the agent would pin its taps, if it is told to.
+pub(super) fn pins(node: &Node) -> Vec<Finding> {
+    const NAME: &str = "pins";
+    let Some(bpffs) = &node.bpffs else {
+        return Vec::new();
+    };
+    vec![match Pins::probe(bpffs) {
+        Ok(()) if node.is_before(KernelRelease::TCX) => Finding::warn(
+            NAME,
+            format!("could be made on {}", bpffs.display()),
+            format!(
+                "nothing: below Linux {} there are no links to pin, and taps end with their agent",
+                KernelRelease::TCX
+            ),
+        ),
+        Ok(()) => Finding::ok(NAME, format!("can be made on {}", bpffs.display())),
+        Err(error) => Finding::warn(
+            NAME,
+            error.to_string(),
+            "without pins taps end with their agent, and begin anew with the next",
         ),
     }]
 }

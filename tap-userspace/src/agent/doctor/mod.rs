@@ -30,7 +30,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Checks of the node, with their names, in the order in which they are said.
-const CHECKS: [(&str, Look); 14] = [
+const CHECKS: [(&str, Look); 15] = [
     ("kernel", kernel::release),
     ("user", rights::user),
     ("capabilities", rights::capabilities),
@@ -41,6 +41,7 @@ const CHECKS: [(&str, Look); 14] = [
     ("BTF", kernel::btf),
     ("lockdown", kernel::lockdown),
     ("bpf file system", kernel::bpffs),
+    ("pins", kernel::pins),
     ("ring buffer", kernel::ring_buffer),
     ("programs", kernel::programs),
     ("attach", attach::attach),
@@ -54,6 +55,7 @@ type Look = fn(&Node) -> Vec<Finding>;
 #[derive(Clone, Debug)]
 struct Node {
     proc: PathBuf,
+    bpffs: Option<PathBuf>,
     release: Option<KernelRelease>,
     capabilities: Option<Capabilities>,
     /// Whether what it may do reaches the kernel.
@@ -61,13 +63,14 @@ struct Node {
     finds_pods: bool,
 }
 
-/// Checks this node: the kernel, rights, and `proc`, which is to be the node's.
-/// What only finding pods takes is no failure unless `finds_pods`. Each check
+/// Checks this node: the kernel, rights, `proc`, which is to be the node's, and
+/// `bpffs`, if taps are to be pinned there. What only finding pods takes is no failure unless `finds_pods`. Each check
 /// ends within 20 s, and none keeps another from being made. Blocks.
 #[must_use]
-pub fn examine_node(proc: &Path, finds_pods: bool) -> Vec<Finding> {
+pub fn examine_node(proc: &Path, bpffs: Option<&Path>, finds_pods: bool) -> Vec<Finding> {
     let node = Node {
         proc: proc.into(),
+        bpffs: bpffs.map(Into::into),
         release: own::kernel_release().1,
         capabilities: own::capabilities().ok(),
         is_in_first_user_namespace: own::is_in_first_user_namespace().unwrap_or(true),
