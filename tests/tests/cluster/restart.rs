@@ -1,7 +1,7 @@
 //! An agent dies or is replaced: the taps stay on the pods, and the next one
 //! takes them over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -14,6 +14,9 @@ use xtask::{cluster::Cluster, process::wait_for};
 use crate::{
     LIMIT, agent::Agent, events, kernel, namespace::Namespace, suricata::Suricata, traffic::Client,
 };
+
+/// Two nodes, one after the other, and a sensor that has to start on each.
+const ROLLOUT_LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
 #[ignore = "needs root and the cluster of cargo xtask demo --keep"]
@@ -103,6 +106,33 @@ fn root_an_agent_that_is_replaced_leaves_its_taps_to_its_successor() -> Result<(
     taken_over(&target, &first)?;
     cluster.wait_for_pods("podtap", "app.kubernetes.io/name=podtap", LIMIT)?;
     assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
+    events::expect(&cluster, &web, &["Tapped"])?;
+    steady.finish().context("the web pod did not serve on")
+}
+
+/// As an upgrade does it: the next pod is there before the last one ends.
+#[test]
+#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
+fn root_an_upgrade_hands_the_taps_over() -> Result<()> {
+    let cluster = Cluster::attach()?;
+    let namespace = Namespace::new(&cluster, "upgraded")?;
+    let node = &cluster.nodes()[0];
+    let agent = Agent::of(node);
+    let web = namespace.web("web", &[("podtap.dev/tap", "true")])?;
+    let first = agent.tapped(&web)?;
+    let process = agent.process()?;
+    let steady = Client::on(node.machine()).steadily(&web);
+    cluster.kubectl(&["rollout", "restart", "-n", "podtap", "daemonset/podtap"])?;
+    wait_for("the agent's successor alone", ROLLOUT_LIMIT, || {
+        assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
+        let is_there = std::path::Path::new(&format!("/proc/{}", process.0)).exists();
+        Ok((!is_there).then_some(()))
+    })?;
+    let target = agent.tapped(&web)?;
+    taken_over(&target, &first)?;
+    let timeout = format!("--timeout={}s", ROLLOUT_LIMIT.as_secs());
+    let status = ["rollout", "status", "-n", "podtap", "daemonset/podtap"];
+    cluster.kubectl(&[&status[..], &[timeout.as_str()]].concat())?;
     events::expect(&cluster, &web, &["Tapped"])?;
     steady.finish().context("the web pod did not serve on")
 }

@@ -51,7 +51,7 @@ fn values_reach_the_objects() -> Result<()> {
         "settings.PODTAP_SEGMENT=jumbo",
         "settings.PODTAP_KEEP_DUPLICATES=true",
         "extraArgs={--ring-bytes=134217728}",
-        "maxUnavailable=1",
+        "maxSurge=1",
         "networkPolicy=false",
         "priorityClass.create=false",
         "priorityClass.name=system-node-critical",
@@ -136,7 +136,7 @@ fn values_that_mean_nothing_are_refused() -> Result<()> {
         ("privileged=true", "privileged"),
         ("image.digest=latest", "digest"),
         ("resources.limits.memory=lots", "memory"),
-        ("maxUnavailable=0", "maxUnavailable"),
+        ("maxSurge=0", "maxSurge"),
         ("priorityClass.value=2000000000", "value"),
         ("priorityClass.name=system-podtap", "priorityClass"),
     ] {
