@@ -31,9 +31,12 @@ const STAYS_BUDGET: Duration = Duration::from_secs(2);
 pub struct SuccessionOptions {
     /// The node's bpf file system.
     pub bpffs: PathBuf,
-    /// Namespace and name of the DaemonSet whose pod this agent is: as long as
-    /// it stays, there will be a next agent.
-    pub daemon_set: Option<(String, String)>,
+    /// The namespace that podtap runs in: two of them on a node, in two
+    /// namespaces, have nothing to do with each other.
+    pub namespace: Option<String>,
+    /// Name of the DaemonSet there whose pod this agent is: as long as it
+    /// stays, there will be a next agent.
+    pub daemon_set: Option<String>,
 }
 
 /// What an agent answers with while it waits.
@@ -86,9 +89,13 @@ impl SuccessionOptions {
     /// `None` where there is no bpf file system: then taps end with their
     /// agent.
     async fn pins(&self, node: &str) -> Option<Arc<Pins>> {
+        let owner = match &self.namespace {
+            Some(namespace) => format!("{node}+{namespace}"),
+            None => node.to_owned(),
+        };
         let mut is_told = false;
         loop {
-            match Pins::open(&self.bpffs, node) {
+            match Pins::open(&self.bpffs, &owner) {
                 Ok(Some(pins)) => return Some(pins),
                 Ok(None) => {
                     if !is_told {
@@ -108,7 +115,7 @@ impl SuccessionOptions {
     /// Whether there will be a next agent on this node, to which the taps may
     /// be left. Where that is not proven, nothing may stay behind.
     pub(super) async fn is_certain(&self, client: &Client) -> bool {
-        let Some((namespace, name)) = &self.daemon_set else {
+        let (Some(namespace), Some(name)) = (&self.namespace, &self.daemon_set) else {
             return false;
         };
         let asked = daemon_set_stays(client, namespace, name);

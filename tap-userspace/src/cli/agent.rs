@@ -155,7 +155,8 @@ pub(super) fn run(arguments: AgentArguments, log: LogFilter) -> Result<()> {
             keep_duplicates: arguments.keep_duplicates,
             succession: arguments.bpffs.map(|bpffs| SuccessionOptions {
                 bpffs,
-                daemon_set: arguments.own_namespace.clone().zip(arguments.daemon_set),
+                namespace: arguments.own_namespace.clone(),
+                daemon_set: arguments.daemon_set,
             }),
             own: Own {
                 namespace: arguments.own_namespace,

@@ -3,14 +3,14 @@
 //! next agent takes them over.
 //!
 //! ```text
-//! /sys/fs/bpf/podtap/NODE/abi2/RING, HEARTBEAT, …      shared by all targets
-//! /sys/fs/bpf/podtap/NODE/abi2/UID_INODE_IFINDEX_ID/   one target: its links
-//!                               in, out, and its maps  by direction
+//! /sys/fs/bpf/podtap/OWNER/abi2/RING, HEARTBEAT, …      shared by all targets
+//! /sys/fs/bpf/podtap/OWNER/abi2/UID_INODE_IFINDEX_ID/   one target: its links
+//!                                in, out, and its maps  by direction
 //! ```
 //!
 //! A name on a bpf file system has no dots (`bpf_lookup` in
-//! kernel/bpf/inode.c); a node's name has no underscores, which stand for
-//! them.
+//! kernel/bpf/inode.c); the names of nodes and namespaces have no underscores,
+//! which stand for them.
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
@@ -32,7 +32,7 @@ const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
 /// All of podtap's pins are below it.
 const PODTAP: &str = "podtap";
 
-/// The pins of one node. No other agent may use them meanwhile: two would read
+/// The pins of one installation on one node. No other agent may use them meanwhile: two would read
 /// one ring.
 #[derive(Debug)]
 pub struct Pins {
@@ -85,16 +85,17 @@ pub enum PinsError {
 }
 
 impl Pins {
-    /// The pins of a node on the bpf file system at `bpffs`. Makes the folder,
+    /// The pins of `owner` on the bpf file system at `bpffs`: a node's name, and
+    /// what tells one podtap there from another. Makes the folder,
     /// and takes away those of other ABI versions, whose records nobody could
     /// read. `None` as long as another process has them.
     ///
     /// # Errors
     /// When there is no bpf file system, or the folder cannot be made.
-    pub fn open(bpffs: &Path, node: &str) -> Result<Option<Arc<Self>>, PinsError> {
+    pub fn open(bpffs: &Path, owner: &str) -> Result<Option<Arc<Self>>, PinsError> {
         check_is_bpffs(bpffs)?;
-        let of_node = bpffs.join(PODTAP).join(node.replace('.', "_"));
-        let folder = of_node.join(format!("abi{ABI_VERSION}"));
+        let of_owner = bpffs.join(PODTAP).join(owner.replace('.', "_"));
+        let folder = of_owner.join(format!("abi{ABI_VERSION}"));
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             move |source| PinsError::Folder { path, source }
@@ -103,11 +104,11 @@ impl Pins {
             .recursive(true)
             .create(&folder)
             .map_err(failed(&folder))?;
-        let Some(lock) = lock(&of_node)? else {
+        let Some(lock) = lock(&of_owner)? else {
             return Ok(None);
         };
-        for other in fs::read_dir(&of_node).map_err(failed(&of_node))? {
-            let other = other.map_err(failed(&of_node))?.path();
+        for other in fs::read_dir(&of_owner).map_err(failed(&of_owner))? {
+            let other = other.map_err(failed(&of_owner))?.path();
             if other != folder {
                 tracing::info!(path = %other.display(), "removing the pins of another version");
                 fs::remove_dir_all(&other).map_err(failed(&other))?;
@@ -216,9 +217,9 @@ impl Pins {
         }
         let mut locks = Vec::new();
         let mut taps = 0;
-        for node in subfolders(&podtap).map_err(failed)? {
-            locks.push(lock(&node)?.ok_or_else(|| PinsError::InUse(node.clone()))?);
-            for abi in subfolders(&node).map_err(failed)? {
+        for owner in subfolders(&podtap).map_err(failed)? {
+            locks.push(lock(&owner)?.ok_or_else(|| PinsError::InUse(owner.clone()))?);
+            for abi in subfolders(&owner).map_err(failed)? {
                 taps += subfolders(&abi).map_err(failed)?.len();
             }
         }
@@ -243,7 +244,7 @@ fn check_is_bpffs(path: &Path) -> Result<(), PinsError> {
         .ok_or_else(|| PinsError::NoBpffs(path.into()))
 }
 
-/// Locks a node's folder, for as long as the file is open; `None` if somebody
+/// Locks an owner's folder, for as long as the file is open; `None` if somebody
 /// else has.
 fn lock(folder: &Path) -> Result<Option<File>, PinsError> {
     let failed = |source| PinsError::Folder {
