@@ -213,7 +213,9 @@ impl Datapath {
     }
 
     /// Empties the ring and ends. To be called when nothing writes to the ring
-    /// any more.
+    /// any more, or nothing will soon: programs that are left to the next agent
+    /// write until the heartbeat has run out, and what comes after the ring was
+    /// empty is that one's.
     pub fn finish(mut self) -> Finished {
         self.shared.stop.store(true, Ordering::Release);
         match self.thread.take().map(JoinHandle::join) {
@@ -301,7 +303,11 @@ impl Worker {
             let Some(item) = self.ring.pop() else {
                 return true;
             };
-            if self.shared.has_announced.swap(false, Ordering::Acquire) {
+            // A look first: an exchange is a locked instruction, and this is
+            // the way of each record.
+            if self.shared.has_announced.load(Ordering::Acquire)
+                && self.shared.has_announced.swap(false, Ordering::Acquire)
+            {
                 self.outlet
                     .standing
                     .extend(self.shared.announced().drain(..));
