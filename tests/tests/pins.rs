@@ -135,6 +135,27 @@ fn root_a_direction_that_is_not_wanted_any_more_ends() {
 
 #[test]
 #[ignore = "needs root"]
+fn root_the_hook_that_is_asked_for_goes_before_what_is_pinned() {
+    let (bpffs, veth) = (TestBpffs::new(), Veth::ipv4_only());
+    let first = Agent::start(&bpffs, RING_BYTES);
+    let pins = first.add(&veth);
+    let target = first.attach(&veth, pins, Directions::Both);
+    first.leave(target);
+    let mut second = Agent::start(&bpffs, RING_BYTES);
+    let pins = second.left.pop().expect("a target that was left").1;
+    let target = second.attach_by(Hook::Clsact, &veth, pins, Directions::Both);
+    assert_eq!(target.hook(), Hook::Clsact);
+    eventually("filters alone are there", || {
+        let hooks = Hooks::of(&veth.pod.netns, "eth0");
+        (hooks.tcx_ingress.is_empty() && hooks.filters_ingress.len() == 1).then_some(())
+    });
+    bpffs.assert_empty();
+    second.end(target, &veth);
+    Residue::assert_none(&[&veth.pod.netns]);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn root_pins_of_an_interface_that_is_gone_are_no_obstacle() {
     let (bpffs, veth) = (TestBpffs::new(), Veth::ipv4_only());
     let first = Agent::start(&bpffs, RING_BYTES);
@@ -254,6 +275,16 @@ impl Agent {
     }
 
     fn attach(&self, veth: &Veth, pins: TargetPins, directions: Directions) -> Target {
+        self.attach_by(Hook::Tcx, veth, pins, directions)
+    }
+
+    fn attach_by(
+        &self,
+        hook: Hook,
+        veth: &Veth,
+        pins: TargetPins,
+        directions: Directions,
+    ) -> Target {
         let netns: Netns = veth.pod.netns.open();
         let link = netns
             .inside(|| Links::open()?.by_name("eth0"))
@@ -263,7 +294,7 @@ impl Agent {
         let options = TargetOptions {
             id: pins.id,
             directions,
-            hook: Hook::Tcx,
+            hook,
             pins: Some(pins),
         };
         Target::attach_link(&self.shared, &netns, link, options).expect("a target")

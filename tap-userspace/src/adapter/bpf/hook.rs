@@ -1,8 +1,8 @@
 //! Where a classifier hangs on an interface: TCX, or clsact below Linux 6.6.
 //!
-//! A TCX link is a descriptor: it goes when its owner goes, unless it is pinned. A clsact filter is
-//! an entry in the interface's network namespace: it has to be taken away from
-//! within.
+//! A TCX link is a descriptor: it goes when its owner goes, unless it is
+//! pinned. A clsact filter is an entry in the interface's network namespace: it
+//! has to be taken away from within.
 
 use std::{
     fmt, fs, io,
@@ -152,6 +152,7 @@ pub(super) fn attach(
     pin: Option<&Path>,
 ) -> Result<Hooked, HookError> {
     if let Some(pin) = pin
+        && hook != Hook::Clsact
         && let Some(link) = take_over(program, interface, pin)?
     {
         return Ok(Hooked::Tcx(link));

@@ -32,8 +32,8 @@ const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
 /// All of podtap's pins are below it.
 const PODTAP: &str = "podtap";
 
-/// The pins of one installation on one node. No other agent may use them meanwhile: two would read
-/// one ring.
+/// The pins of one installation on one node. No other agent may use them
+/// meanwhile: two would read one ring.
 #[derive(Debug)]
 pub struct Pins {
     folder: PathBuf,
@@ -86,9 +86,9 @@ pub enum PinsError {
 
 impl Pins {
     /// The pins of `owner` on the bpf file system at `bpffs`: a node's name, and
-    /// what tells one podtap there from another. Makes the folder,
-    /// and takes away those of other ABI versions, whose records nobody could
-    /// read. `None` as long as another process has them.
+    /// what tells one podtap there from another. Makes the folder, and takes
+    /// away those of other ABI versions, whose records nobody could read.
+    /// `None` as long as another process has them.
     ///
     /// # Errors
     /// When there is no bpf file system, or the folder cannot be made.

@@ -290,7 +290,7 @@ impl Shared {
         for (name, path) in &own {
             loader.map_pin_path(name, path.clone());
         }
-        let loaded = loader.load(&self.object);
+        let loaded = loader.load(&self.object)?;
         for (_, path) in &own {
             // The next one would share its maps with this one.
             fs::remove_file(path).map_err(|error| EbpfError::FileError {
@@ -298,7 +298,7 @@ impl Shared {
                 error,
             })?;
         }
-        loaded
+        Ok(loaded)
     }
 
     /// The ring and its size.
