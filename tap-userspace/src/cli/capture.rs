@@ -70,7 +70,7 @@ pub(super) struct CaptureArguments {
     #[arg(long, value_name = "HOW", default_value_t = Segment::Wire)]
     segment: Segment,
     /// Kubeconfig file for --pod; in a pod, its service account if not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "PODTAP_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
     /// Where the node's proc file system is.
     #[arg(

@@ -34,7 +34,7 @@ pub(super) struct DoctorArguments {
     #[arg(long, env = "PODTAP_NODE")]
     node: Option<String>,
     /// Kubeconfig file; in a pod, its service account if not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "PODTAP_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
     /// Leave the API server out, and take what only finding pods needs
     /// lightly: for captures by --netns and --pid.

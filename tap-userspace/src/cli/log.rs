@@ -15,7 +15,7 @@ pub(super) struct LogArguments {
     /// if not given.
     directives: Option<String>,
     /// Socket of the agent.
-    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
+    #[arg(long, value_name = "PATH", env = "PODTAP_SOCKET", default_value = socket::DEFAULT_PATH)]
     socket: PathBuf,
 }
 

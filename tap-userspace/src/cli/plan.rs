@@ -52,7 +52,7 @@ pub(super) struct PlanArguments {
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// Kubeconfig file; in a pod, its service account if not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "PODTAP_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
     /// Where the node's proc file system is.
     #[arg(
@@ -63,7 +63,7 @@ pub(super) struct PlanArguments {
     )]
     proc: PathBuf,
     /// Socket of the agent, which says what is tapped already.
-    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
+    #[arg(long, value_name = "PATH", env = "PODTAP_SOCKET", default_value = socket::DEFAULT_PATH)]
     socket: PathBuf,
     /// Namespace that podtap itself runs in: its pods there are never tapped.
     #[arg(long, env = "PODTAP_NAMESPACE")]
