@@ -97,6 +97,8 @@ pub struct TargetSnapshot {
     pub pod: PodKey,
     /// What became of every skb.
     pub ledger: Ledger,
+    /// Whether its interface carries what it does not see.
+    pub is_blind: bool,
 }
 
 /// The snapshot as text.

@@ -1,6 +1,7 @@
 //! The targets that stand, and the steps that make them so: what
 //! [`plan`](crate::engine::plan) says, done.
 
+mod blind;
 mod interfaces;
 mod left;
 mod report;
@@ -32,6 +33,7 @@ use crate::{
     },
     engine::{
         actual::{Actual, Attached, Failed},
+        drift::Drift,
         plan::{Action, next_retry, plan},
     },
     model::{
@@ -99,6 +101,8 @@ struct Standing {
     since_ns: u64,
     /// Whether it stood before this agent.
     is_taken_over: bool,
+    /// Whether it sees what its interface carries.
+    drift: Drift,
 }
 
 /// The node's processes, and how long it took to look.
@@ -296,8 +300,10 @@ impl Tapping {
         if let Err(error) = self.tap.fit(mtu_bytes) {
             tracing::warn!(%error, pod = %pod.key, "the tap's MTU stays below the pod's");
         }
+        let drift = Drift::new(target.directions.list());
         Ok(Standing {
             target,
+            drift,
             since_ns: realtime_ns(),
             is_taken_over,
         })

@@ -105,6 +105,13 @@ fn table(status: &Status) -> Result<String> {
             target.left_out
         )?;
     }
+    for target in status.targets.iter().filter(|target| target.is_blind) {
+        writeln!(
+            text,
+            "{}/{} {} is blind: the interface carries packets that podtap does not see",
+            target.namespace, target.pod, target.interface
+        )?;
+    }
     for pod in &status.refused {
         writeln!(
             text,

@@ -8,6 +8,7 @@ pub mod checksum;
 pub mod clock;
 pub mod decode;
 pub mod delay;
+pub mod drift;
 pub mod duplicates;
 pub mod framer;
 pub mod headers;

@@ -50,6 +50,9 @@ pub struct TargetStatus {
     /// What is tapped of it: `in`, `out` or `both`.
     #[serde(default = "both")]
     pub direction: String,
+    /// Whether its interface carries what it does not see.
+    #[serde(default)]
+    pub is_blind: bool,
     /// When it was enabled, nanoseconds since the Unix epoch.
     pub since_ns: u64,
     /// When its first frame was seen, likewise.

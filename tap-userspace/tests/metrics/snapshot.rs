@@ -80,6 +80,7 @@ fn target(id: u32, namespace: &str, pod: &str, skbs: u64) -> TargetSnapshot {
             name: pod.into(),
         },
         ledger: ledger(skbs),
+        is_blind: id == 2,
     }
 }
 

@@ -5,6 +5,7 @@
 //! If this fails, a node that taps nothing looks well, an agent that does its
 //! work is restarted, or the numbers are not those of the packets.
 
+mod blind;
 #[path = "../../../tap-userspace/tests/kube_api/mod.rs"]
 mod kube_api;
 mod stage;

@@ -101,6 +101,16 @@ impl Events {
         self.push(agent, "Normal", "TapRead", note);
     }
 
+    /// The pod's tap does not see what the pod's interface carries.
+    pub fn blind(&self, pod: &Pod, note: &str) {
+        self.push(pod, "Warning", "TapBlind", note);
+    }
+
+    /// It does again.
+    pub fn sees(&self, pod: &Pod, note: &str) {
+        self.push(pod, "Normal", "TapSees", note);
+    }
+
     /// What became of them so far.
     #[must_use]
     pub fn counts(&self) -> EventCounts {

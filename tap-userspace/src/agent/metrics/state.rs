@@ -74,6 +74,17 @@ fn encode_pods(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Result 
         "Interfaces of pods that are tapped.",
         number(tapping.targets.len()),
     )?;
+    families.gauge(
+        "podtap_blind_targets",
+        "Of those the ones that do not see what their interface carries.",
+        number(
+            tapping
+                .targets
+                .iter()
+                .filter(|target| target.is_blind)
+                .count(),
+        ),
+    )?;
     // A reason that is none of the usual is said all the same.
     let mut refused: BTreeMap<&str, u64> = Refusal::METRIC_NAMES
         .iter()

@@ -65,8 +65,9 @@ fn is_wanted(link: &Link, settings: &Settings) -> bool {
 }
 
 impl Tapping {
-    /// Ends targets whose interface is gone, and taps interfaces that have
-    /// come. A pod without any is planned anew. Blocks.
+    /// Ends targets whose interface is gone, taps interfaces that have come, and
+    /// looks whether the others see what they carry. A pod without any is
+    /// planned anew. Blocks.
     pub fn check_interfaces(&mut self, datapath: &Datapath) {
         let uids: Vec<_> = self.targets.keys().cloned().collect();
         for uid in uids {
@@ -112,14 +113,9 @@ impl Tapping {
             self.end(&pod.key.to_string(), standing, netns.as_ref(), datapath);
         }
         if let Some(netns) = &netns {
-            self.add(
-                pod,
-                &attached.settings,
-                netns,
-                &links,
-                &mut tapped,
-                datapath,
-            );
+            let settings = &attached.settings;
+            self.look_for_drift(pod, settings, netns, &links, &mut tapped, datapath);
+            self.add(pod, settings, netns, &links, &mut tapped, datapath);
         }
         let none_left = tapped.targets.is_empty();
         self.targets.insert(uid.clone(), tapped);

@@ -29,7 +29,10 @@ impl Tapping {
                     uid,
                     pod,
                     Standing {
-                        target, since_ns, ..
+                        target,
+                        since_ns,
+                        drift,
+                        ..
                     },
                 )| {
                     let counts = counts.targets.get(&target.id).copied().unwrap_or_default();
@@ -41,6 +44,7 @@ impl Tapping {
                         interface: target.link.name.clone(),
                         hook: target.hook().to_string(),
                         direction: target.directions.to_string(),
+                        is_blind: drift.is_blind(),
                         since_ns: *since_ns,
                         first_frame_ns: counts.first_frame_ns,
                         received: (&ledger.received).into(),
@@ -67,11 +71,12 @@ impl Tapping {
             let Some(attached) = self.actual.attached.get(uid) else {
                 continue;
             };
-            for Standing { target, .. } in &tapped.targets {
+            for Standing { target, drift, .. } in &tapped.targets {
                 targets.push(TargetSnapshot {
                     id: target.id,
                     pod: attached.pod.key.clone(),
                     ledger: target.ledger()?,
+                    is_blind: drift.is_blind(),
                 });
             }
         }
