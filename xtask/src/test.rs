@@ -175,7 +175,8 @@ fn cargo_test(arguments: &[&str], programs: &[(&str, &Path)]) -> Result<()> {
     let status = interactive(
         Command::new(env!("CARGO"))
             .current_dir(workspace())
-            .args(["test", "--locked"])
+            // All that fails is to be known after one run.
+            .args(["test", "--locked", "--no-fail-fast"])
             .args(arguments)
             .envs(programs.iter().copied()),
     )?;
