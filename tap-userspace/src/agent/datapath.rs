@@ -6,9 +6,9 @@
 //! frames back or loses one.
 
 mod counts;
+mod outlet;
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,16 +20,15 @@ use std::{
 
 pub use counts::{DatapathCounts, TargetCounts};
 
-use super::clocks;
+use outlet::Outlet;
+
 use crate::{
     adapter::{
         bpf::{Ring, RingError},
-        sink::{Delivery, Sink, SinkError},
+        sink::{Sink, SinkError},
     },
-    engine::{
-        clock::Clock, decode::decode, duplicates::Duplicates, framer::Framer, offload::GsoTypes,
-    },
-    model::{Frame, Segment, TargetId},
+    engine::offload::GsoTypes,
+    model::{Segment, TargetId},
 };
 
 /// How long the thread sleeps at most before it looks whether it shall stop.
@@ -109,22 +108,6 @@ struct Worker {
     shared: Arc<SharedState>,
 }
 
-/// All of the way but the ring.
-struct Outlet {
-    gso_types: GsoTypes,
-    /// Targets whose records may come, and how their super-frames are cut.
-    standing: BTreeMap<TargetId, Segment>,
-    /// Unless duplicates are kept.
-    duplicates: Option<Duplicates>,
-    framer: Framer,
-    clock: Clock,
-    sinks: Vec<Box<dyn Sink>>,
-    counts: DatapathCounts,
-    /// Frames still to deliver, if there is a limit.
-    wanted: Option<u64>,
-    error: Option<DatapathError>,
-}
-
 impl Datapath {
     /// Starts the thread.
     ///
@@ -146,17 +129,7 @@ impl Datapath {
         });
         let worker = Worker {
             ring,
-            outlet: Outlet {
-                gso_types: options.gso_types,
-                standing: BTreeMap::new(),
-                duplicates: (!options.keep_duplicates).then(Duplicates::new),
-                framer: Framer::new(),
-                clock: clocks::start(),
-                sinks,
-                counts: DatapathCounts::default(),
-                wanted: options.frame_limit,
-                error: None,
-            },
+            outlet: Outlet::new(options, sinks),
             shared: Arc::clone(&shared),
         };
         let thread = thread::Builder::new()
@@ -256,7 +229,7 @@ impl Worker {
             }
             let now = Instant::now();
             if now - resampled >= RESAMPLE_INTERVAL {
-                clocks::resample(&mut self.outlet.clock);
+                self.outlet.resample();
                 resampled = now;
             }
             if now - published >= WAIT {
@@ -350,102 +323,6 @@ impl Worker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = now;
     }
-}
-
-impl Outlet {
-    fn take(&mut self, bytes: &[u8]) {
-        self.counts.records += 1;
-        let record = match decode(bytes, &self.gso_types) {
-            Ok(record) => record,
-            Err(error) => {
-                // Once: the next ones are likely to be alike.
-                if self.counts.undecodable == 0 {
-                    tracing::error!(
-                        %error,
-                        "a record that cannot be read: is this the podtap that loaded the programs?"
-                    );
-                }
-                self.counts.undecodable += 1;
-                return;
-            }
-        };
-        let timestamp_ns = self.clock.realtime_ns(record.timestamp_ns);
-        let target = self.counts.targets.entry(record.target_id).or_default();
-        target.records += 1;
-        let frames_before = target.frames;
-        let segment = self.standing.get(&record.target_id);
-        let segment = segment.copied().unwrap_or_default();
-        // One target alone sees nothing twice.
-        let is_alone = self.standing.len() < 2;
-        let mut duplicates = self.duplicates.as_mut().filter(|_| !is_alone);
-        let (sinks, wanted, error) = (&mut self.sinks, &mut self.wanted, &mut self.error);
-        self.framer.frames(&record, segment, |bytes| {
-            target.frames += 1;
-            target.first_frame_ns.get_or_insert(timestamp_ns);
-            target.frame_bytes += bytes.len() as u64;
-            let is_duplicate = duplicates.as_deref_mut().is_some_and(|duplicates| {
-                duplicates.is_duplicate(record.direction, record.timestamp_ns, bytes)
-            });
-            if is_duplicate {
-                target.duplicates += 1;
-                return;
-            }
-            if error.is_some() || *wanted == Some(0) {
-                target.surplus += 1;
-                return;
-            }
-            let frame = Frame {
-                target_id: record.target_id,
-                direction: record.direction,
-                timestamp_ns,
-                bytes,
-            };
-            match deliver(sinks, &frame) {
-                Ok(Delivery::Delivered) => {
-                    target.delivered += 1;
-                    if let Some(wanted) = wanted {
-                        *wanted -= 1;
-                    }
-                }
-                Ok(Delivery::Refused) => target.refused += 1,
-                Err(failed) => {
-                    target.surplus += 1;
-                    *error = Some(failed.into());
-                }
-            }
-        });
-        target.left_out += u64::from(target.frames == frames_before);
-        self.counts.framer = *self.framer.counts();
-        let delay_ns = clocks::monotonic_ns().saturating_sub(record.timestamp_ns);
-        self.counts.delays.record(delay_ns);
-    }
-
-    fn idle(&mut self) {
-        if self.error.is_some() {
-            return;
-        }
-        for sink in &mut self.sinks {
-            if let Err(error) = sink.idle() {
-                self.error = Some(error.into());
-                return;
-            }
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        self.error.is_some() || self.wanted == Some(0)
-    }
-}
-
-/// To every sink; delivered only if all of them have it.
-fn deliver(sinks: &mut [Box<dyn Sink>], frame: &Frame<'_>) -> Result<Delivery, SinkError> {
-    let mut delivery = Delivery::Delivered;
-    for sink in sinks {
-        if sink.deliver(frame)? == Delivery::Refused {
-            delivery = Delivery::Refused;
-        }
-    }
-    Ok(delivery)
 }
 
 impl DatapathError {
