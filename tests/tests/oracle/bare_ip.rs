@@ -16,12 +16,10 @@ use std::{
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tap_common::{Direction, Metadata};
-use tests::{TestNetns, VethEnd, eventually_equal};
+use tests::{Random, TestNetns, VethEnd, eventually_equal};
 
 use crate::{
     difference::hex,
-    random::Random,
-    run::seed,
     sockets,
     tap::{Ended, RUNGS, Tap},
 };
@@ -58,7 +56,7 @@ fn compare(metadata: Metadata, address: impl Fn(&VethEnd) -> IpAddr) {
         carry(&pod_end, &peer_end, Some(Arc::clone(&wire)), &stop),
         carry(&peer_end, &pod_end, None, &stop),
     ];
-    let seed = seed();
+    let seed = Random::seed();
     sockets::tcp(&pod, &peer, address(&peer), &mut Random::of_case(seed, 0));
     let carried = || wire.lock().expect("the packets").len();
     eventually_equal("frames and packets", || (tap.count(), carried()));

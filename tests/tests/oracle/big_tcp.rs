@@ -23,15 +23,13 @@ use tap_userspace::{
     model::{Segment, TargetId},
 };
 use tests::{
-    PacketSocket, Veth, offloads,
+    PacketSocket, Random, Veth, offloads,
     packet_socket::{bind_to, unbound},
 };
 
 use crate::{
     bridge::bridge,
     machine::{dropped, stay_on_one_processor},
-    random::Random,
-    run::seed,
     sockets,
     stage::Both,
     vnet::{Gso, HEADER_BYTES, NEEDS_CSUM},
@@ -47,7 +45,7 @@ const ATTEMPTS: u32 = 5;
 #[test]
 #[ignore = "needs root"]
 fn root_big_tcp_over_ipv6_becomes_the_kernels_frames() {
-    let seed = seed();
+    let seed = Random::seed();
     stay_on_one_processor();
     for attempt in 1.. {
         let veth = Veth::new();

@@ -23,12 +23,13 @@
 
 use tap_common::Metadata;
 
+use tests::Random;
+
 use crate::{
     kind::Kind,
     noise::noise,
     ordinary::ordinary,
     packet::At,
-    random::Random,
     super_frame::super_frame,
     vnet::{NEEDS_CSUM, VnetHeader},
 };

@@ -2,7 +2,7 @@
 
 use tap_common::Metadata;
 
-use crate::random::Random;
+use tests::Random;
 
 /// What kind of skb a case is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

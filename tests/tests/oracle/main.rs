@@ -24,7 +24,6 @@ mod noise;
 mod ordinary;
 mod packet;
 mod parts;
-mod random;
 mod received;
 mod route;
 mod run;

@@ -1,6 +1,8 @@
 //! Frames of which nothing is known.
 
-use crate::{parts, random::Random};
+use tests::Random;
+
+use crate::parts;
 
 /// Bytes behind an EtherType that say nothing sensible.
 pub(crate) fn noise(random: &mut Random) -> Vec<u8> {

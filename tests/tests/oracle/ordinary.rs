@@ -1,12 +1,13 @@
 //! Packets that pass as they are, but for a checksum.
 
+use tests::Random;
+
 use crate::{
     aim::aim,
     case::{Case, IP_LENGTH_MAX, partial},
     kind::Kind,
     packet::{Field, Packet, Transport},
     parts,
-    random::Random,
     route::{any_route, make_fragment},
     vnet::VnetHeader,
 };

@@ -1,8 +1,9 @@
 //! Draws the parts of a packet.
 
+use tests::Random;
+
 use crate::{
     packet::{Field, Ip, Packet, Transport},
-    random::Random,
     route::{DESTINATION_OPTIONS, HOP_BY_HOP, padding, route},
 };
 

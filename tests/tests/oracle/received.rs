@@ -11,7 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tap_common::{Direction, Metadata};
 use tap_userspace::engine::framer::FramerCounts;
 use tests::{
-    Veth,
+    Random, Veth,
     offloads::{self, Feature},
 };
 
@@ -19,8 +19,6 @@ use crate::{
     fields,
     machine::{dropped, stay_on_one_processor},
     marker::Marker,
-    random::Random,
-    run::seed,
     sockets,
     stage::Both,
     tap::{RUNGS, Tap},
@@ -90,7 +88,7 @@ pub(crate) fn compare_on(
     metadata: Metadata,
     send: impl Fn(&Veth, &mut Random),
 ) -> FramerCounts {
-    let seed = seed();
+    let seed = Random::seed();
     let put_together = || offloads::set("eth0", Feature::Gro, true);
     veth.pod.netns.inside(put_together).expect("GRO");
     let sender = veth.peer.netns.inside(|| {

@@ -2,10 +2,9 @@
 //! not what follows the IP header, or its pseudo-header's destination not the
 //! one in it.
 
-use crate::{
-    packet::{Ip, Packet},
-    random::Random,
-};
+use tests::Random;
+
+use crate::packet::{Ip, Packet};
 
 /// Numbers of extension headers (RFC 8200 section 4).
 pub(crate) const HOP_BY_HOP: u8 = 0;

@@ -1,14 +1,15 @@
 //! Many cases, one after the other.
 
-use std::{collections::BTreeMap, env, fmt, time::SystemTime};
+use std::{collections::BTreeMap, fmt};
 
 use tap_common::Metadata;
+
+use tests::Random;
 
 use crate::{
     case::Case,
     difference::hex,
     kind::Kind,
-    random::Random,
     stage::{Both, Stage, Way},
 };
 
@@ -37,10 +38,10 @@ struct Tally {
 ///
 /// `SEED` repeats a run, `ORACLE_CASE` one case of it alone.
 pub(crate) fn run(way: Way, metadata: Metadata) {
-    let seed = seed();
-    let (first, cases) = match number("ORACLE_CASE") {
+    let seed = Random::seed();
+    let (first, cases) = match tests::number("ORACLE_CASE") {
         Some(case) => (case, 1),
-        None => (0, number("ORACLE_CASES").unwrap_or(CASES)),
+        None => (0, tests::number("ORACLE_CASES").unwrap_or(CASES)),
     };
     let mut stage = Stage::any_length(way, metadata);
     let mut tally = Tally::default();
@@ -141,20 +142,4 @@ impl fmt::Display for Tally {
             self.same, self.refused, self.dropped, self.again
         )
     }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable}={text} is no number")),
-    )
-}
-
-/// What all of a run follows from; `SEED` repeats one.
-pub(crate) fn seed() -> u64 {
-    number("SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        now.expect("a time after 1970").as_millis() as u64
-    })
 }

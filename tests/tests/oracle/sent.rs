@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use tap_common::Metadata;
 use tap_userspace::engine::framer::FramerCounts;
 
+use tests::Random;
+
 use crate::{
-    random::Random,
-    run::seed,
     sockets,
     stage::{Both, Stage},
     tap::RUNGS,
@@ -78,7 +78,7 @@ pub(crate) fn compare(
     metadata: Metadata,
     send: impl Fn(&Stage, &mut Random),
 ) -> FramerCounts {
-    let seed = seed();
+    let seed = Random::seed();
     let mut random = Random::of_case(seed, 0);
     let mut attempts = 0;
     let both = loop {

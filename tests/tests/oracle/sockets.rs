@@ -9,7 +9,7 @@ use std::{
 use nix::sys::socket::{setsockopt, sockopt};
 use tests::VethEnd;
 
-use crate::random::Random;
+use tests::Random;
 
 /// Bytes of one connection, each way.
 const STREAM_BYTES: usize = 3_000_000;

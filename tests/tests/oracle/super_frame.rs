@@ -1,12 +1,13 @@
 //! Packets that the kernel has to cut.
 
+use tests::Random;
+
 use crate::{
     aim::aim_first,
     case::{Case, IP_LENGTH_MAX, partial},
     kind::Kind,
     packet::{Field, Transport},
     parts,
-    random::Random,
     route::any_route,
     vnet::{Gso, VnetHeader},
 };

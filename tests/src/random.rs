@@ -1,18 +1,32 @@
 //! Numbers that look random and come again with the same seed.
 
+use std::{env, time::SystemTime};
+
 /// splitmix64 (Steele, Lea and Flood, 2014): any seed is as good as another.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// What all of a run follows from: `SEED`, which repeats one, or else the
+    /// time.
+    #[must_use]
+    pub fn seed() -> u64 {
+        number("SEED").unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            now.expect("a time after 1970").as_millis() as u64
+        })
+    }
+
     /// The numbers of one case of one run: a case does not depend on those
     /// before it, so it can be repeated alone.
-    pub(crate) fn of_case(seed: u64, case: u64) -> Self {
+    #[must_use]
+    pub fn of_case(seed: u64, case: u64) -> Self {
         let mut of_run = Self(seed);
         Self(of_run.word() ^ case.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
-    pub(crate) fn word(&mut self) -> u64 {
+    /// 64 bits.
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,30 +34,33 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    pub(crate) fn word32(&mut self) -> u32 {
+    /// 32 bits.
+    pub fn word32(&mut self) -> u32 {
         (self.word() >> 32) as u32
     }
 
-    pub(crate) fn word16(&mut self) -> u16 {
+    /// 16 bits.
+    pub fn word16(&mut self) -> u16 {
         (self.word() >> 48) as u16
     }
 
     /// From `from` to `to`, both included.
-    pub(crate) fn between(&mut self, from: usize, to: usize) -> usize {
+    pub fn between(&mut self, from: usize, to: usize) -> usize {
         from + (self.word() % (to - from + 1) as u64) as usize
     }
 
     /// True once in so many times.
-    pub(crate) fn once_in(&mut self, times: u64) -> bool {
+    pub fn once_in(&mut self, times: u64) -> bool {
         self.word().is_multiple_of(times)
     }
 
-    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    /// One of them.
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.between(0, of.len() - 1)]
     }
 
     /// The interesting values most of the time, any other now and then.
-    pub(crate) fn pick16(&mut self, of: &[u16]) -> u16 {
+    pub fn pick16(&mut self, of: &[u16]) -> u16 {
         if self.once_in(3) {
             self.word16()
         } else {
@@ -51,10 +68,21 @@ impl Random {
         }
     }
 
-    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+    /// So many bytes.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let words = len.div_ceil(size_of::<u64>());
         let mut bytes: Vec<u8> = (0..words).flat_map(|_| self.word().to_be_bytes()).collect();
         bytes.truncate(len);
         bytes
     }
+}
+
+/// A number from the environment.
+#[must_use]
+pub fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable}={text} is no number")),
+    )
 }
