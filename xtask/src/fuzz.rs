@@ -20,13 +20,14 @@ use crate::{
 };
 
 /// The names of the targets, in the order in which they are run.
-pub const TARGETS: [&str; 6] = [
+pub const TARGETS: [&str; 7] = [
     "headers",
     "decode",
     "segment",
     "duplicates",
     "checksum",
     "pcapng",
+    "filter",
 ];
 
 /// How long each of them is run by `cargo xtask test`, in seconds.

@@ -19,8 +19,13 @@ use crate::{
     setup::{self, Tool},
 };
 
-/// Commands that the tests look with: dissectors, `tc` and `ip`.
-const TOOLS: [Tool; 7] = [
+/// Commands that the tests look with: dissectors, `tc` and `ip`; and libpcap,
+/// which is right about filters.
+const TOOLS: [Tool; 8] = [
+    Tool {
+        command: "pcap-config",
+        package: "libpcap-dev",
+    },
     Tool {
         command: "cc",
         package: "gcc",

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod delay;
 pub mod drift;
 pub mod duplicates;
+pub mod filter;
 pub mod framer;
 pub mod headers;
 pub mod link;

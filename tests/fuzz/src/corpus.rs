@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::{checksum, decode, duplicates, headers, pcapng, segment};
+use crate::{checksum, decode, duplicates, filter, headers, pcapng, segment};
 
 #[test]
 fn each_input_of_the_corpus_holds() {
@@ -13,6 +13,7 @@ fn each_input_of_the_corpus_holds() {
         ("duplicates", duplicates::check),
         ("checksum", checksum::check),
         ("pcapng", pcapng::check),
+        ("filter", filter::check),
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("corpus")

@@ -18,6 +18,7 @@ pub mod checksum;
 mod corpus;
 pub mod decode;
 pub mod duplicates;
+pub mod filter;
 pub mod headers;
 pub mod pcapng;
 pub mod record;

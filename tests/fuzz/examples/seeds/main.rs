@@ -10,6 +10,7 @@ use bytes::{BufMut as _, BytesMut};
 use packet::Packet;
 use seed::Seed;
 
+mod filters;
 mod ordinary;
 mod packet;
 mod seed;
@@ -31,6 +32,7 @@ fn main() -> io::Result<()> {
     write("decode", "zeros", &[0; 64])?;
     second_views(&seeds)?;
     sums()?;
+    filters(&seeds)?;
     captures()
 }
 
@@ -114,6 +116,23 @@ fn second_views(seeds: &[Seed]) -> io::Result<()> {
         ),
     ] {
         write("duplicates", name, &input)?;
+    }
+    Ok(())
+}
+
+/// The layout is that of `src/filter.rs`.
+fn filters(seeds: &[Seed]) -> io::Result<()> {
+    let seed = seeds.iter().find(|seed| seed.name == "tcp4");
+    let frame = &seed.expect("a seed").frame;
+    for (name, instructions) in filters::FILTERS {
+        let mut input = vec![instructions.len() as u8];
+        for (code, jt, jf, k) in instructions {
+            input.extend(code.to_le_bytes());
+            input.extend([*jt, *jf]);
+            input.extend(k.to_le_bytes());
+        }
+        input.extend(frame);
+        write("filter", name, &input)?;
     }
     Ok(())
 }
