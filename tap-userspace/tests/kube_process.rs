@@ -35,6 +35,7 @@ fn pod() -> Pod {
         },
         uid: uid(UID),
         static_hash: None,
+        created_s: None,
         node: None,
         ips: vec![IP.parse().expect("an address")],
         host_network: false,

@@ -34,6 +34,7 @@ fn pod(number: u8) -> Arc<Pod> {
         },
         uid: uid(number),
         static_hash: None,
+        created_s: None,
         node: Some("n1".to_owned()),
         ips: vec![],
         host_network: false,
@@ -49,7 +50,12 @@ fn desired(pods: impl IntoIterator<Item = (u8, Wanted)>) -> Desired {
     pods.into_iter()
         .map(|(number, wanted)| {
             let pod = pod(number);
-            (uid(number), DesiredPod { pod, wanted })
+            let desired = DesiredPod {
+                pod,
+                wanted,
+                is_enforced: false,
+            };
+            (uid(number), desired)
         })
         .collect()
 }
@@ -58,6 +64,7 @@ fn as_attached(pod: Arc<Pod>) -> Attached {
     Attached {
         pod,
         settings: Settings::default(),
+        interfaces: 1,
     }
 }
 
@@ -94,7 +101,11 @@ fn apply(actual: &mut Actual, actions: Vec<Action>) {
                 actual.failed.remove(&pod.uid);
                 assert!(!actual.refused.contains_key(&pod.uid), "forgotten before");
                 let uid = pod.uid.clone();
-                let attached = Attached { pod, settings };
+                let attached = Attached {
+                    pod,
+                    settings,
+                    interfaces: 1,
+                };
                 assert!(actual.attached.insert(uid, attached).is_none());
             }
             Action::Refuse { pod, refusal } => {

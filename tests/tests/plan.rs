@@ -115,6 +115,7 @@ fn pod_named(name: &str, number: usize) -> Pod {
         },
         uid: PodUid::parse(UIDS[number]).expect("a UID"),
         static_hash: None,
+        created_s: None,
         node: None,
         ips: Vec::new(),
         host_network: false,

@@ -6,6 +6,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    num::NonZeroU32,
     path::PathBuf,
     pin::pin,
     sync::Arc,
@@ -76,6 +77,8 @@ pub struct AgentOptions {
     pub directions: Directions,
     /// How super-frames are cut, likewise.
     pub segment: Segment,
+    /// How many interfaces are tapped at most.
+    pub max_targets: NonZeroU32,
     /// Whether a packet between two tapped pods of the node is delivered as
     /// each of them sees it, and not once.
     pub keep_duplicates: bool,
@@ -181,6 +184,7 @@ pub async fn run(
                 hook: options.hook,
                 directions: options.directions,
                 segment: options.segment,
+                max_targets: usize::try_from(options.max_targets.get()).unwrap_or(usize::MAX),
             },
             interface,
             events,

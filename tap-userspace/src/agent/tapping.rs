@@ -9,6 +9,7 @@ mod report;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
+use attach::{Attach, Scan};
 pub(super) use interfaces::{InterfacesError, wanted_links};
 
 use super::{
@@ -25,6 +26,7 @@ use crate::{
         actual::Actual,
         drift::Drift,
         plan::{Action, next_retry, plan},
+        target_limit::within,
     },
     model::{
         Directions, Ledger, Segment,
@@ -45,6 +47,17 @@ pub struct TappingOptions {
     pub directions: Directions,
     /// How super-frames are cut, likewise.
     pub segment: Segment,
+    /// How many targets there may be.
+    pub max_targets: usize,
+}
+
+/// What became of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    /// All of it was tried.
+    All,
+    /// A pod needs more room than it was made for.
+    PlanAgain,
 }
 
 /// All targets of this node.
@@ -76,6 +89,8 @@ struct Tapped {
     netns_inode: u64,
     /// A process of the pod that lived in it.
     pid: u32,
+    /// Interfaces that have come when there was no room, by index.
+    left_out: BTreeMap<u32, String>,
 }
 
 /// One target.
@@ -118,22 +133,34 @@ impl Tapping {
         }
     }
 
-    /// Makes what stands equal what is desired, as far as that succeeds.
-    /// Blocks.
+    /// Makes what stands equal what is desired, as far as that succeeds and
+    /// there is room. Blocks.
     pub fn follow(&mut self, desired: &Desired, datapath: &Datapath) {
         if !desired.synced {
             return;
         }
-        let actions = plan(&desired.pods, &self.actual, Instant::now());
-        // One scan for all of them, made after they were asked for.
-        let began = Instant::now();
-        let scan = actions
-            .iter()
-            .any(|action| matches!(action, Action::Attach { .. }))
-            .then(|| (self.options.proc.scan(), began.elapsed()));
+        self.actual
+            .keep_needs_of(|uid| desired.pods.contains_key(uid));
+        let mut scan = None;
+        // Ends: a pod is found to need more than was known, each time.
+        while self.follow_plan(desired, &mut scan, datapath) == Followed::PlanAgain {}
+        self.end_left(datapath);
+    }
+
+    fn follow_plan(
+        &mut self,
+        desired: &Desired,
+        scan: &mut Option<Scan>,
+        datapath: &Datapath,
+    ) -> Followed {
+        let pods = within(desired.pods.clone(), &self.actual, self.options.max_targets);
+        let actions = plan(&pods, &self.actual, Instant::now());
         for action in actions {
             match action {
-                Action::Detach { uid, why } => self.detach(&uid, why.text(), datapath),
+                Action::Detach { uid, why } => {
+                    self.actual.note_needs(&uid);
+                    self.detach(&uid, why.text(), datapath);
+                }
                 Action::Forget { uid } => {
                     self.actual.refused.remove(&uid);
                     self.actual.failed.remove(&uid);
@@ -145,13 +172,15 @@ impl Tapping {
                     self.actual.refused.insert(pod.uid.clone(), refusal);
                 }
                 Action::Attach { pod, settings } => {
-                    if let Some(scan) = &scan {
-                        self.attach(&pod, settings, scan, datapath);
+                    // One for all of them, made after they were asked for.
+                    let scan = scan.get_or_insert_with(|| self.scan());
+                    if self.attach(&pod, settings, scan, datapath) == Attach::NoRoom {
+                        return Followed::PlanAgain;
                     }
                 }
             }
         }
-        self.end_left(datapath);
+        Followed::All
     }
 
     /// When [`Tapping::follow`] is to be called again though nothing changed.

@@ -89,6 +89,15 @@ pub(super) struct AgentArguments {
     /// of a pod or namespace goes first.
     #[arg(long, value_name = "HOW", env = "PODTAP_SEGMENT", default_value_t = Segment::Wire)]
     segment: Segment,
+    /// Tap at most so many interfaces: those of enforced namespaces first, then
+    /// those of the oldest pods.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "PODTAP_MAX_TARGETS",
+        default_value = "512"
+    )]
+    max_targets: NonZeroU32,
     /// Deliver packets between two tapped pods of this node twice, as each of
     /// them sees them.
     #[arg(long, env = "PODTAP_KEEP_DUPLICATES")]
@@ -152,6 +161,7 @@ pub(super) fn run(arguments: AgentArguments, log: LogFilter) -> Result<()> {
             hook: arguments.hook,
             directions: arguments.direction,
             segment: arguments.segment,
+            max_targets: arguments.max_targets,
             keep_duplicates: arguments.keep_duplicates,
             succession: arguments.bpffs.map(|bpffs| SuccessionOptions {
                 bpffs,

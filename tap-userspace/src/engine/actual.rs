@@ -8,7 +8,7 @@ use crate::model::pod::{Pod, PodUid};
 use crate::model::refusal::Refusal;
 use crate::model::settings::Settings;
 
-/// What stands, by pod. A pod is in one of the three at most.
+/// What stands, by pod. A pod is in one of the first three at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actual {
     /// Tapped pods.
@@ -17,6 +17,8 @@ pub struct Actual {
     pub refused: BTreeMap<PodUid, Refusal>,
     /// Pods that could not be tapped when it was tried.
     pub failed: BTreeMap<PodUid, Failed>,
+    /// Pods for whose interfaces there was not room enough when it was tried.
+    pub needs: BTreeMap<PodUid, Needs>,
 }
 
 /// A pod that is tapped.
@@ -26,6 +28,48 @@ pub struct Attached {
     pub pod: Arc<Pod>,
     /// How it is tapped.
     pub settings: Settings,
+    /// How many of its interfaces are tapped.
+    pub interfaces: usize,
+}
+
+/// What a pod was seen to need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// With which settings.
+    pub settings: Settings,
+    /// How many interfaces are to be tapped.
+    pub interfaces: usize,
+}
+
+impl Actual {
+    /// How many targets this pod stands for, which is to be tapped in this
+    /// way. One that was never looked into counts as one.
+    #[must_use]
+    pub fn interfaces(&self, uid: &PodUid, settings: &Settings) -> usize {
+        let needs = self.needs.get(uid);
+        let needs = needs.filter(|needs| needs.settings == *settings);
+        let attached = self.attached.get(uid).map(|attached| attached.interfaces);
+        attached
+            .or(needs.map(|needs| needs.interfaces))
+            .map_or(1, |interfaces| interfaces.max(1))
+    }
+
+    /// Notes what this pod needs, if it is tapped: it is about to be detached,
+    /// and may be tapped again.
+    pub fn note_needs(&mut self, uid: &PodUid) {
+        if let Some(attached) = self.attached.get(uid) {
+            let needs = Needs {
+                settings: attached.settings.clone(),
+                interfaces: attached.interfaces,
+            };
+            self.needs.insert(uid.clone(), needs);
+        }
+    }
+
+    /// Forgets what pods need that are gone.
+    pub fn keep_needs_of(&mut self, is_there: impl Fn(&PodUid) -> bool) {
+        self.needs.retain(|uid, _| is_there(uid));
+    }
 }
 
 /// A pod that could not be tapped when it was tried.

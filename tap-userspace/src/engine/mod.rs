@@ -18,4 +18,5 @@ pub mod offload;
 pub mod pcapng;
 pub mod plan;
 pub mod segment;
+pub mod target_limit;
 pub mod vlan;

@@ -56,6 +56,8 @@ pub enum DetachReason {
     Refused,
     /// It is to be tapped otherwise.
     SettingsChanged,
+    /// Others, which come first, need its place.
+    TargetLimit,
 }
 
 impl DetachReason {
@@ -68,12 +70,14 @@ impl DetachReason {
             Self::OptedOut => "the pod is no longer opted in",
             Self::Refused => "the pod is refused",
             Self::SettingsChanged => "its settings changed",
+            Self::TargetLimit => "its place is needed by another pod (--max-targets)",
         }
     }
 }
 
 /// What is to be done so that `actual` becomes what `desired` says. What takes
-/// down comes before what sets up; within each, by UID.
+/// down comes before what sets up; the one by UID, the other by
+/// [`DesiredPod::rank`].
 #[must_use]
 pub fn plan(desired: &BTreeMap<PodUid, DesiredPod>, actual: &Actual, now: Instant) -> Vec<Action> {
     let mut actions: Vec<Action> = actual
@@ -100,9 +104,10 @@ pub fn plan(desired: &BTreeMap<PodUid, DesiredPod>, actual: &Actual, now: Instan
             .chain(stale_failures)
             .map(|uid| Action::Forget { uid: uid.clone() }),
     );
+    let mut pods: Vec<_> = desired.iter().collect();
+    pods.sort_by_key(|(_, pod)| pod.rank());
     actions.extend(
-        desired
-            .iter()
+        pods.into_iter()
             .filter_map(|(uid, desired)| set_up(uid, desired, actual, now)),
     );
     actions
@@ -136,6 +141,7 @@ fn detach_reason(desired: Option<&DesiredPod>, stands: &Settings) -> Option<Deta
             Some(DetachReason::PodFinished)
         }
         Wanted::NotTapped => Some(DetachReason::OptedOut),
+        Wanted::Refused(Refusal::TargetLimit { .. }) => Some(DetachReason::TargetLimit),
         Wanted::Refused(_) => Some(DetachReason::Refused),
     }
 }

@@ -34,6 +34,18 @@ pub struct DesiredPod {
     pub pod: Arc<Pod>,
     /// What is to become of it.
     pub wanted: Wanted,
+    /// Whether its namespace takes it the choice.
+    pub is_enforced: bool,
+}
+
+impl DesiredPod {
+    /// Who comes first where there is not room for all: pods of enforced
+    /// namespaces, then the older one. The UID decides among those of one
+    /// second, so that each agent decides the same.
+    #[must_use]
+    pub fn rank(&self) -> impl Ord + use<'_> {
+        (!self.is_enforced, self.pod.created_s, &self.pod.uid)
+    }
 }
 
 /// What a namespace says about its pods.

@@ -94,6 +94,8 @@ pub struct Pod {
     /// Of a static pod's mirror: the UID by which the kubelet knows it, and
     /// names its cgroup.
     pub static_hash: Option<PodUid>,
+    /// When it was made, seconds since the Unix epoch: all that the API has.
+    pub created_s: Option<i64>,
     /// The node it is bound to.
     pub node: Option<String>,
     /// Its addresses, as far as its status knows them.

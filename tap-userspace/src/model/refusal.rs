@@ -74,11 +74,22 @@ pub enum Refusal {
         /// The failed operation and its error.
         what: String,
     },
+    /// The node has as many targets as it may.
+    #[error(
+        "this node taps at most {max_targets} interfaces (--max-targets), and pods that are older \
+         or of enforced namespaces come first: there is no room for {interfaces} more"
+    )]
+    TargetLimit {
+        /// The limit.
+        max_targets: usize,
+        /// How many the pod needs, as far as that is known.
+        interfaces: usize,
+    },
 }
 
 impl Refusal {
     /// Every [`Refusal::metric_name`].
-    pub const METRIC_NAMES: [&str; 9] = [
+    pub const METRIC_NAMES: [&str; 10] = [
         "host_network",
         "own_pod",
         "unknown_pod_label",
@@ -88,6 +99,7 @@ impl Refusal {
         "netns_not_found",
         "netns_ambiguous",
         "attach_failed",
+        "target_limit",
     ];
 
     /// A stable name in CamelCase, for Events and `status`.
@@ -103,6 +115,7 @@ impl Refusal {
             Self::NetnsNotFound => "NetnsNotFound",
             Self::NetnsAmbiguous { .. } => "NetnsAmbiguous",
             Self::AttachFailed { .. } => "AttachFailed",
+            Self::TargetLimit { .. } => "TargetLimit",
         }
     }
 
@@ -119,6 +132,7 @@ impl Refusal {
             Self::NetnsNotFound => "netns_not_found",
             Self::NetnsAmbiguous { .. } => "netns_ambiguous",
             Self::AttachFailed { .. } => "attach_failed",
+            Self::TargetLimit { .. } => "target_limit",
         }
     }
 }

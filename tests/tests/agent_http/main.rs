@@ -8,6 +8,7 @@
 mod blind;
 #[path = "../../../tap-userspace/tests/kube_api/mod.rs"]
 mod kube_api;
+mod limits;
 mod stage;
 
 use std::net::TcpListener;

@@ -64,6 +64,9 @@ pub fn pod_from_api(pod: api::Pod) -> Result<Pod, ConvertError> {
             .get(CONFIG_HASH)
             .filter(|hash| annotations.contains_key(CONFIG_MIRROR) && is_static_hash(hash))
             .and_then(|hash| PodUid::parse(hash).ok()),
+        created_s: metadata
+            .creation_timestamp
+            .map(|created| created.0.as_second()),
         node: spec.node_name,
         host_network: spec.host_network.unwrap_or_default(),
         phase: phase(status.phase.as_deref()),

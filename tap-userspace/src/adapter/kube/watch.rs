@@ -123,9 +123,11 @@ impl Watching {
         let unknown = Namespace::default();
         let pods = self.pods.objects().iter().map(|(uid, pod)| {
             let namespace = self.namespaces.objects().get(&pod.key.namespace);
+            let namespace = namespace.unwrap_or(&unknown);
             let desired = DesiredPod {
                 pod: Arc::clone(pod),
-                wanted: wanted(pod, namespace.unwrap_or(&unknown), &self.own),
+                wanted: wanted(pod, namespace, &self.own),
+                is_enforced: namespace.is_enforced(),
             };
             (uid.clone(), desired)
         });

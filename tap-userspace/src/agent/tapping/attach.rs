@@ -1,6 +1,7 @@
 //! How a pod becomes tapped, and what is said of it: or of why it did not.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,10 +20,15 @@ use crate::{
         target::{Target, TargetError, TargetOptions},
     },
     engine::{
-        actual::{Attached, Failed},
+        actual::{Attached, Failed, Needs},
         drift::Drift,
     },
-    model::{TargetId, pod::Pod, refusal::Refusal, settings::Settings},
+    model::{
+        TargetId,
+        pod::{Pod, PodUid},
+        refusal::Refusal,
+        settings::Settings,
+    },
 };
 
 /// A failure is told to the pod's owner when it was met this often: with the
@@ -42,6 +48,17 @@ enum AttachError {
     Interfaces(#[from] InterfacesError),
     #[error(transparent)]
     Target(#[from] TargetError),
+    #[error("there is no room for its {interfaces} interfaces")]
+    NoRoom { interfaces: usize },
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attach {
+    /// The pod is tapped, or it was said why not.
+    Tried,
+    /// It needs more room than it was known to, and that is known now.
+    NoRoom,
 }
 
 impl Tapping {
@@ -51,20 +68,46 @@ impl Tapping {
         settings: Settings,
         scan: &Scan,
         datapath: &Datapath,
-    ) {
+    ) -> Attach {
         match self.try_attach(pod, &settings, scan, datapath) {
             Ok(tapped) => {
                 self.say_tapped(pod, &tapped.targets);
                 self.actual.failed.remove(&pod.uid);
                 self.refusals.remove(&pod.uid);
-                let pod = Arc::clone(pod);
+                self.actual.needs.remove(&pod.uid);
+                let attached = Attached {
+                    interfaces: tapped.targets.len(),
+                    settings,
+                    pod: Arc::clone(pod),
+                };
                 self.targets.insert(pod.uid.clone(), tapped);
-                self.actual
-                    .attached
-                    .insert(pod.uid.clone(), Attached { pod, settings });
+                self.actual.attached.insert(pod.uid.clone(), attached);
+            }
+            Err(AttachError::NoRoom { interfaces }) => {
+                let needs = Needs {
+                    settings,
+                    interfaces,
+                };
+                self.actual.needs.insert(pod.uid.clone(), needs);
+                return Attach::NoRoom;
             }
             Err(error) => self.fail(pod, &error),
         }
+        Attach::Tried
+    }
+
+    /// Looks at all processes of the node.
+    pub(super) fn scan(&self) -> Scan {
+        let began = Instant::now();
+        (self.options.proc.scan(), began.elapsed())
+    }
+
+    /// How many targets there may be beside those that stand for other pods
+    /// than this one.
+    pub(super) fn room_beside_others(&self, uid: &PodUid) -> usize {
+        let others = self.targets.iter().filter(|(other, _)| *other != uid);
+        let stand: usize = others.map(|(_, tapped)| tapped.targets.len()).sum();
+        self.options.max_targets.saturating_sub(stand)
     }
 
     fn try_attach(
@@ -86,10 +129,16 @@ impl Tapping {
         };
         self.timings.resolved(began.elapsed() + *scan_time);
         let links = wanted_links(&found.netns, settings)?;
+        if links.len() > self.room_beside_others(&pod.uid) {
+            return Err(AttachError::NoRoom {
+                interfaces: links.len(),
+            });
+        }
         let mut tapped = Tapped {
             targets: Vec::new(),
             netns_inode: found.netns.inode(),
             pid: found.pid,
+            left_out: BTreeMap::new(),
         };
         for link in links {
             match self.attach_interface(pod, settings, &found.netns, link, datapath) {

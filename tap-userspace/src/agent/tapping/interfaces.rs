@@ -117,6 +117,9 @@ impl Tapping {
             self.look_for_drift(pod, settings, netns, &links, &mut tapped, datapath);
             self.add(pod, settings, netns, &links, &mut tapped, datapath);
         }
+        if let Some(attached) = self.actual.attached.get_mut(uid) {
+            attached.interfaces = tapped.targets.len();
+        }
         let none_left = tapped.targets.is_empty();
         self.targets.insert(uid.clone(), tapped);
         if none_left {
@@ -134,11 +137,18 @@ impl Tapping {
         tapped: &mut Tapped,
         datapath: &Datapath,
     ) {
+        let is_there = |index| links.iter().any(|link| link.index == index);
+        tapped.left_out.retain(|index, _| is_there(*index));
         for link in links.iter().filter(|link| is_wanted(link, settings)) {
             let stands = |standing: &Standing| standing.target.link.index == link.index;
             if tapped.targets.iter().any(stands) {
                 continue;
             }
+            if tapped.targets.len() >= self.room_beside_others(&pod.uid) {
+                self.leave_out(pod, link, tapped);
+                continue;
+            }
+            tapped.left_out.remove(&link.index);
             match self.attach_interface(pod, settings, netns, link.clone(), datapath) {
                 Ok(standing) => {
                     tapped.targets.push(standing);
@@ -153,6 +163,20 @@ impl Tapping {
                     "an interface that has come cannot be tapped"
                 ),
             }
+        }
+    }
+
+    /// Notes one that has come when there was no room, and says so once.
+    fn leave_out(&self, pod: &Pod, link: &Link, tapped: &mut Tapped) {
+        let before = tapped.left_out.insert(link.index, link.name.clone());
+        if before.is_none() {
+            tracing::warn!(
+                pod = %pod.key,
+                interface = link.name,
+                max_targets = self.options.max_targets,
+                "an interface that has come is not tapped: the node has as many targets as it may \
+                 (--max-targets)"
+            );
         }
     }
 }

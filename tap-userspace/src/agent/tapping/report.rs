@@ -97,17 +97,35 @@ impl Tapping {
         (self.events.counts(), self.events.queued())
     }
 
-    /// Every pod that is wanted and not tapped.
+    /// Every pod that is wanted and not tapped, and those of which an interface
+    /// is not.
     #[must_use]
     pub fn refused_statuses(&self) -> Vec<RefusedStatus> {
-        self.refusals
-            .values()
-            .map(|(pod, refusal)| RefusedStatus {
-                namespace: pod.key.namespace.clone(),
-                pod: pod.key.name.clone(),
-                reason: refusal.reason().into(),
-                message: refusal.to_string(),
+        let pods = self.refusals.values().map(|(pod, refusal)| RefusedStatus {
+            namespace: pod.key.namespace.clone(),
+            pod: pod.key.name.clone(),
+            reason: refusal.reason().into(),
+            message: refusal.to_string(),
+        });
+        pods.chain(self.left_out_statuses()).collect()
+    }
+
+    fn left_out_statuses(&self) -> impl Iterator<Item = RefusedStatus> {
+        let max_targets = self.options.max_targets;
+        let tapped = self.targets.iter().filter_map(|(uid, tapped)| {
+            let attached = self.actual.attached.get(uid)?;
+            Some((&attached.pod.key, &tapped.left_out))
+        });
+        tapped.flat_map(move |(key, left_out)| {
+            left_out.values().map(move |interface| RefusedStatus {
+                namespace: key.namespace.clone(),
+                pod: key.name.clone(),
+                reason: "TargetLimit".into(),
+                message: format!(
+                    "its interface {interface} alone: it came when the node had its {max_targets} \
+                     targets (--max-targets)"
+                ),
             })
-            .collect()
+        })
     }
 }
