@@ -41,7 +41,7 @@ use crate::{
         sink::TapName,
         socket::{Request, SocketError, StatusSocket},
     },
-    model::{Directions, Segment, opt_in::Own, pod::PodUid, status::Status},
+    model::{Directions, Segment, bit_rate::BitRate, opt_in::Own, pod::PodUid, status::Status},
 };
 
 /// How often it looks whether the targets' interfaces are still there.
@@ -79,6 +79,8 @@ pub struct AgentOptions {
     pub segment: Segment,
     /// How many interfaces are tapped at most.
     pub max_targets: NonZeroU32,
+    /// How much they may carry, all together.
+    pub max_rate: Option<BitRate>,
     /// Whether a packet between two tapped pods of the node is delivered as
     /// each of them sees it, and not once.
     pub keep_duplicates: bool,
@@ -184,6 +186,7 @@ pub async fn run(
                 hook: options.hook,
                 directions: options.directions,
                 segment: options.segment,
+                max_rate: options.max_rate,
                 max_targets: usize::try_from(options.max_targets.get()).unwrap_or(usize::MAX),
             },
             interface,
@@ -289,6 +292,7 @@ impl Agent {
                 () = until_instant(retry) => {}
                 _ = check.tick() => {
                     block_in_place(|| self.tapping.check_interfaces(&self.datapath));
+                    self.tapping.check_rate(&desired);
                     self.listen(&desired);
                 }
                 // A client that went away needs no answer.

@@ -5,6 +5,7 @@ mod attach;
 mod blind;
 mod interfaces;
 mod left;
+mod rate;
 mod report;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -26,10 +27,12 @@ use crate::{
         actual::Actual,
         drift::Drift,
         plan::{Action, next_retry, plan},
+        rate_limit::RateLimit,
         target_limit::within,
     },
     model::{
         Directions, Ledger, Segment,
+        bit_rate::BitRate,
         pod::{Pod, PodUid},
         refusal::Refusal,
     },
@@ -49,6 +52,8 @@ pub struct TappingOptions {
     pub segment: Segment,
     /// How many targets there may be.
     pub max_targets: usize,
+    /// How much they may carry, all together.
+    pub max_rate: Option<BitRate>,
 }
 
 /// What became of a plan.
@@ -70,6 +75,7 @@ pub struct Tapping {
     actual: Actual,
     targets: BTreeMap<PodUid, Tapped>,
     refusals: BTreeMap<PodUid, (Arc<Pod>, Refusal)>,
+    rate_limit: Option<RateLimit>,
     last_id: u32,
     /// What a former agent has left, and was not asked for yet.
     left: BTreeMap<PinKey, TargetPins>,
@@ -119,6 +125,7 @@ impl Tapping {
         let last_id = left.iter().map(|(_, pins)| pins.id.0).max().unwrap_or(0);
         Self {
             shared,
+            rate_limit: options.max_rate.map(RateLimit::new),
             options,
             tap,
             events,
@@ -153,8 +160,13 @@ impl Tapping {
         scan: &mut Option<Scan>,
         datapath: &Datapath,
     ) -> Followed {
-        let pods = within(desired.pods.clone(), &self.actual, self.options.max_targets);
-        let actions = plan(&pods, &self.actual, Instant::now());
+        let now = Instant::now();
+        let mut pods = desired.pods.clone();
+        if let Some(limit) = &mut self.rate_limit {
+            pods = limit.within(pods, now);
+        }
+        let pods = within(pods, &self.actual, self.options.max_targets);
+        let actions = plan(&pods, &self.actual, now);
         for action in actions {
             match action {
                 Action::Detach { uid, why } => {

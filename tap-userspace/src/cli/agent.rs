@@ -19,7 +19,7 @@ use crate::{
         service::{self, AgentOptions},
         succession::SuccessionOptions,
     },
-    model::{Directions, Segment, opt_in::Own, pod::PodUid},
+    model::{Directions, Segment, bit_rate::BitRate, opt_in::Own, pod::PodUid},
 };
 
 /// Tap the pods of this node that are labelled `podtap.dev/tap=true`, or whose
@@ -98,6 +98,11 @@ pub(super) struct AgentArguments {
         default_value = "512"
     )]
     max_targets: NonZeroU32,
+    /// Tap no more than the pods that carry so much together, such as `500M`
+    /// or `10G` bits a second: the newest that no namespace enforces makes
+    /// room, for five minutes. No limit if not given.
+    #[arg(long, value_name = "BITS/S", env = "PODTAP_MAX_RATE")]
+    max_rate: Option<BitRate>,
     /// Deliver packets between two tapped pods of this node twice, as each of
     /// them sees them.
     #[arg(long, env = "PODTAP_KEEP_DUPLICATES")]
@@ -162,6 +167,7 @@ pub(super) fn run(arguments: AgentArguments, log: LogFilter) -> Result<()> {
             directions: arguments.direction,
             segment: arguments.segment,
             max_targets: arguments.max_targets,
+            max_rate: arguments.max_rate,
             keep_duplicates: arguments.keep_duplicates,
             succession: arguments.bpffs.map(|bpffs| SuccessionOptions {
                 bpffs,

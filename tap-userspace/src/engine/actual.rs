@@ -54,6 +54,12 @@ impl Actual {
             .map_or(1, |interfaces| interfaces.max(1))
     }
 
+    /// How many targets this pod was last seen to need, or one.
+    #[must_use]
+    pub fn needed(&self, uid: &PodUid) -> usize {
+        self.needs.get(uid).map_or(1, |needs| needs.interfaces)
+    }
+
     /// Notes what this pod needs, if it is tapped: it is about to be detached,
     /// and may be tapped again.
     pub fn note_needs(&mut self, uid: &PodUid) {

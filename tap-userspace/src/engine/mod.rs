@@ -17,6 +17,7 @@ pub mod link;
 pub mod offload;
 pub mod pcapng;
 pub mod plan;
+pub mod rate_limit;
 pub mod segment;
 pub mod target_limit;
 pub mod vlan;

@@ -58,6 +58,8 @@ pub enum DetachReason {
     SettingsChanged,
     /// Others, which come first, need its place.
     TargetLimit,
+    /// The targets carry too much.
+    RateLimit,
 }
 
 impl DetachReason {
@@ -71,6 +73,7 @@ impl DetachReason {
             Self::Refused => "the pod is refused",
             Self::SettingsChanged => "its settings changed",
             Self::TargetLimit => "its place is needed by another pod (--max-targets)",
+            Self::RateLimit => "the tapped pods carry more than they may (--max-rate)",
         }
     }
 }
@@ -142,6 +145,7 @@ fn detach_reason(desired: Option<&DesiredPod>, stands: &Settings) -> Option<Deta
         }
         Wanted::NotTapped => Some(DetachReason::OptedOut),
         Wanted::Refused(Refusal::TargetLimit { .. }) => Some(DetachReason::TargetLimit),
+        Wanted::Refused(Refusal::RateLimit { .. }) => Some(DetachReason::RateLimit),
         Wanted::Refused(_) => Some(DetachReason::Refused),
     }
 }

@@ -25,8 +25,15 @@ pub fn within(
     pods.sort_by(|one, other| one.rank().cmp(&other.rank()));
     let mut room = max_targets;
     for pod in pods {
-        let Wanted::Tapped(settings) = &pod.wanted else {
-            continue;
+        let settings = match &pod.wanted {
+            Wanted::Tapped(settings) => settings,
+            // It comes back: another in its place would be the next that has
+            // to go.
+            Wanted::Refused(Refusal::RateLimit { .. }) => {
+                room = room.saturating_sub(actual.needed(&pod.pod.uid));
+                continue;
+            }
+            Wanted::NotTapped | Wanted::Refused(_) => continue,
         };
         let interfaces = actual.interfaces(&pod.pod.uid, settings);
         match room.checked_sub(interfaces) {

@@ -1,5 +1,6 @@
 //! Types that every layer above speaks in (L1). No I/O.
 
+pub mod bit_rate;
 pub mod capability;
 pub mod confinement;
 mod directions;
@@ -12,6 +13,7 @@ pub mod opt_in;
 pub mod pod;
 pub mod rate;
 pub mod refusal;
+pub mod scaled;
 mod segment;
 pub mod settings;
 pub mod status;

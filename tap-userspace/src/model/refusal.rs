@@ -1,6 +1,8 @@
 //! Why a pod that someone asked for is not tapped.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
+
+use super::{bit_rate::BitRate, scaled::scaled};
 
 /// A reason. Its text is one line for the pod's owner: what is wrong, and
 /// where there is something to do, what.
@@ -85,11 +87,27 @@ pub enum Refusal {
         /// How many the pod needs, as far as that is known.
         interfaces: usize,
     },
+    /// The node's targets carried more than they may.
+    #[error(
+        "the tapped pods of this node carried {}bit/s, where at most {max} are to be tapped \
+         (--max-rate): the newest makes room, and is tried again after {} minutes",
+        scaled(*.seen_bits_per_s), RATE_HOLD.as_secs() / 60
+    )]
+    RateLimit {
+        /// The limit.
+        max: BitRate,
+        /// What was seen, in bits a second.
+        seen_bits_per_s: u64,
+    },
 }
+
+/// For how long a pod is not tapped that had to make room for
+/// [`Refusal::RateLimit`].
+pub const RATE_HOLD: Duration = Duration::from_secs(5 * 60);
 
 impl Refusal {
     /// Every [`Refusal::metric_name`].
-    pub const METRIC_NAMES: [&str; 10] = [
+    pub const METRIC_NAMES: [&str; 11] = [
         "host_network",
         "own_pod",
         "unknown_pod_label",
@@ -100,6 +118,7 @@ impl Refusal {
         "netns_ambiguous",
         "attach_failed",
         "target_limit",
+        "rate_limit",
     ];
 
     /// A stable name in CamelCase, for Events and `status`.
@@ -116,6 +135,7 @@ impl Refusal {
             Self::NetnsAmbiguous { .. } => "NetnsAmbiguous",
             Self::AttachFailed { .. } => "AttachFailed",
             Self::TargetLimit { .. } => "TargetLimit",
+            Self::RateLimit { .. } => "RateLimit",
         }
     }
 
@@ -133,6 +153,7 @@ impl Refusal {
             Self::NetnsAmbiguous { .. } => "netns_ambiguous",
             Self::AttachFailed { .. } => "attach_failed",
             Self::TargetLimit { .. } => "target_limit",
+            Self::RateLimit { .. } => "rate_limit",
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use serde_json::{Value, json};
-use tests::{Residue, Veth, eventually, podtap, run};
+use tests::{Residue, Veth, eventually, podtap, run, udp_datagrams};
 
 use crate::{kube_api::Mode, stage::Stage};
 
@@ -136,4 +136,40 @@ fn root_an_interface_that_comes_to_a_full_node_is_left_out_and_said_so() {
     let log = stage.stop(agent);
     let said = log.matches("an interface that has come").count();
     assert_eq!(said, 2, "{log}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_the_newest_pod_makes_room_while_all_carry_too_much() {
+    const REFUSED: &str = "podtap_refused_pods{reason=\"rate_limit\"}";
+    let stage = Stage::new();
+    let new = pod_of(&stage, "new", 2, 2026);
+    let veth = second_pod(&stage, &new);
+    stage.api.put("namespaces", namespace("enforced"));
+    stage.api.put("pods", new.clone());
+    let mut old = pod_of(&stage, "web", 1, 2025);
+    old["metadata"]["namespace"] = json!("bank");
+    stage.api.put("pods", old);
+    stage.api.set_mode(Mode::Serving);
+    let agent = stage.start(stage.agent().args(["--max-rate", "10k"]));
+    stage.wait_for_metric("podtap_attached_targets", 2);
+    let (pod, peer) = (&stage.veth.pod, &stage.veth.peer);
+    eventually("the newer one makes room", || {
+        udp_datagrams((pod, pod.ipv4), (peer, peer.ipv4), &[1000; 20], None);
+        (stage.metric(REFUSED) == 1).then_some(())
+    });
+    assert!(tapped(&stage, "web") && !tapped(&stage, "new"));
+    assert!(status(&stage).contains("shop/new is not tapped (RateLimit): the tapped pods"));
+    wait_for_note(&stage, "new: the tapped pods carry more than they may");
+    wait_for_note(
+        &stage,
+        "new: RateLimit: the tapped pods of this node carried",
+    );
+    // It is to be tapped otherwise: that is tried at once.
+    let mut light = new;
+    light["metadata"]["annotations"] = json!({"podtap.dev/direction": "in"});
+    stage.api.put("pods", light);
+    eventually("new is tapped", || tapped(&stage, "new").then_some(()));
+    stage.stop(agent);
+    Residue::assert_none(&[&veth.pod.netns]);
 }
