@@ -8,6 +8,7 @@ pub mod http;
 pub mod kube;
 pub mod link;
 pub mod log_filter;
+pub mod memory_limit;
 pub mod netns;
 pub mod packet_sockets;
 pub mod process;

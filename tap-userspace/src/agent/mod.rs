@@ -6,6 +6,7 @@ pub mod datapath;
 pub mod doctor;
 pub mod health;
 mod listening;
+pub mod memory;
 pub mod metrics;
 mod pages;
 pub mod pod_netns;

@@ -25,6 +25,7 @@ use super::{
     datapath::{Datapath, DatapathError, DatapathOptions},
     health::{Health, Missing},
     listening::{Change, Listening},
+    memory::{self, MemoryError},
     metrics::Labels,
     pages::{Pages, Scrape},
     succession::{SuccessionOptions, Turn, Waiting},
@@ -93,6 +94,9 @@ pub struct AgentOptions {
 /// Why the agent did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
+    /// It would not live long.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The kernel side could not be set up.
     #[error(transparent)]
     Kernel(#[from] SharedError),
@@ -131,6 +135,7 @@ pub async fn run(
     until: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
     let mut until = pin!(until);
+    memory::examine(options.shared.ring_bytes)?;
     let socket = StatusSocket::bind(&options.socket)?;
     let health = Arc::new(Health::new(Instant::now()));
     let (scrape_sender, scrapes) = mpsc::channel(16);

@@ -1,6 +1,6 @@
 //! `podtap doctor`: whether podtap can work on this node, and what to do if not.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -30,6 +30,14 @@ pub(super) struct DoctorArguments {
     /// bpf file system of the node, if taps shall be pinned there.
     #[arg(long, env = "PODTAP_BPFFS", value_name = "DIRECTORY")]
     bpffs: Option<PathBuf>,
+    /// Size of the ring that the agent shall have.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PODTAP_RING_BYTES",
+        default_value = "67108864"
+    )]
+    ring_bytes: NonZeroU32,
     /// Name of this node in Kubernetes; the machine's own if not given.
     #[arg(long, env = "PODTAP_NODE")]
     node: Option<String>,
@@ -48,7 +56,12 @@ pub(super) struct DoctorArguments {
 /// Checks and prints; whether no check failed.
 pub(super) fn run(arguments: DoctorArguments) -> Result<bool> {
     let finds_pods = !arguments.no_api;
-    let mut findings = examine_node(&arguments.proc, arguments.bpffs.as_deref(), finds_pods);
+    let mut findings = examine_node(
+        &arguments.proc,
+        arguments.bpffs.as_deref(),
+        arguments.ring_bytes,
+        finds_pods,
+    );
     if !arguments.no_api {
         let node = arguments.node.map_or_else(host_name, Ok)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

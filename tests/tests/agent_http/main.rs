@@ -9,6 +9,7 @@ mod blind;
 #[path = "../../../tap-userspace/tests/kube_api/mod.rs"]
 mod kube_api;
 mod limits;
+mod memory;
 mod stage;
 
 use std::net::TcpListener;

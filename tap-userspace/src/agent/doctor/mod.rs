@@ -8,6 +8,7 @@ mod rights;
 mod tun;
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -30,12 +31,13 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Checks of the node, with their names, in the order in which they are said.
-const CHECKS: [(&str, Look); 15] = [
+const CHECKS: [(&str, Look); 16] = [
     ("kernel", kernel::release),
     ("user", rights::user),
     ("capabilities", rights::capabilities),
     ("confinement", rights::confinement),
     ("locked memory", rights::memlock),
+    ("memory limit", rights::memory_limit),
     ("proc", rights::proc),
     ("pods' namespaces", rights::namespaces_of_others),
     ("BTF", kernel::btf),
@@ -56,6 +58,7 @@ type Look = fn(&Node) -> Vec<Finding>;
 struct Node {
     proc: PathBuf,
     bpffs: Option<PathBuf>,
+    ring_bytes: NonZeroU32,
     release: Option<KernelRelease>,
     capabilities: Option<Capabilities>,
     /// Whether what it may do reaches the kernel.
@@ -64,13 +67,20 @@ struct Node {
 }
 
 /// Checks this node: the kernel, rights, `proc`, which is to be the node's, and
-/// `bpffs`, if taps are to be pinned there. What only finding pods takes is no failure unless `finds_pods`. Each check
-/// ends within 20 s, and none keeps another from being made. Blocks.
+/// `bpffs`, if taps are to be pinned there; `ring_bytes` is how large the ring
+/// shall be. What only finding pods takes is no failure unless `finds_pods`.
+/// Each check ends within 20 s, and none keeps another from being made. Blocks.
 #[must_use]
-pub fn examine_node(proc: &Path, bpffs: Option<&Path>, finds_pods: bool) -> Vec<Finding> {
+pub fn examine_node(
+    proc: &Path,
+    bpffs: Option<&Path>,
+    ring_bytes: NonZeroU32,
+    finds_pods: bool,
+) -> Vec<Finding> {
     let node = Node {
         proc: proc.into(),
         bpffs: bpffs.map(Into::into),
+        ring_bytes,
         release: own::kernel_release().1,
         capabilities: own::capabilities().ok(),
         is_in_first_user_namespace: own::is_in_first_user_namespace().unwrap_or(true),

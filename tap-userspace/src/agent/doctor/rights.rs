@@ -8,6 +8,7 @@ use crate::{
         netns::Netns,
         process::{ProcDir, own},
     },
+    agent::memory,
     model::{
         capability::Capability, confinement::Confinement, finding::Finding,
         kernel_release::KernelRelease,
@@ -136,6 +137,22 @@ pub(super) fn memlock(node: &Node) -> Vec<Finding> {
             "add the capability SYS_RESOURCE, or raise the runtime's limit (LimitMEMLOCK)",
         ),
     }]
+}
+
+/// Says nothing where there is no limit.
+pub(super) fn memory_limit(node: &Node) -> Vec<Finding> {
+    const NAME: &str = "memory limit";
+    match memory::examine(node.ring_bytes) {
+        Ok(None) => Vec::new(),
+        Ok(Some(bytes)) => {
+            let found = format!(
+                "{}: enough for the ring and the rest",
+                memory::in_mib(bytes)
+            );
+            vec![Finding::ok(NAME, found)]
+        }
+        Err(error) => vec![Finding::fail(NAME, error.found(), error.advice())],
+    }
 }
 
 /// Whether it is a node's.
