@@ -100,6 +100,32 @@ fn root_what_passes_when_nobody_comes_is_counted_as_agent_away() {
 
 #[test]
 #[ignore = "needs root"]
+fn root_a_target_that_paused_goes_on_with_the_second_agent() {
+    let (bpffs, veth) = (TestBpffs::new(), Veth::ipv4_only());
+    let first = Agent::start(&bpffs, RING_BYTES);
+    let pins = first.add(&veth);
+    let mut target = first.attach(&veth, pins, Directions::Both);
+    target.enable(false).expect("to pause");
+    let unseen = transfer(&veth);
+    first.leave(target);
+
+    let mut second = Agent::start(&bpffs, RING_BYTES);
+    let pins = second.left.pop().expect("a target that was left").1;
+    let target = second.attach(&veth, pins, Directions::Both);
+    let seen = transfer(&veth);
+    let (ledger, _, frames) = second.end(target, &veth);
+    frame::assert_carries(&frames, &seen);
+    assert!(ledger.closes(), "{ledger:?}");
+    let dormant = ledger.total().count(Verdict::Dormant);
+    assert!(
+        dormant.bytes > TRANSFER_BYTES as u64,
+        "{dormant:?} of {unseen:?}"
+    );
+    bpffs.assert_empty();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn root_a_target_that_is_not_taken_over_ends() {
     let (bpffs, veth) = (TestBpffs::new(), Veth::ipv4_only());
     let first = Agent::start(&bpffs, RING_BYTES);
@@ -292,6 +318,7 @@ impl Agent {
             .expect("eth0");
         self.datapath.announce(pins.id, Segment::Wire);
         let options = TargetOptions {
+            is_enabled: true,
             id: pins.id,
             directions,
             hook,

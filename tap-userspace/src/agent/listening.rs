@@ -3,13 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-/// How long nobody may listen before it is told: longer than a sensor takes to
-/// restart and read its rules.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// What was last known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listening {
+    patience: Duration,
     silent_since: Option<Instant>,
     is_told: bool,
 }
@@ -24,6 +21,21 @@ pub(super) enum Change {
 }
 
 impl Listening {
+    /// For so long nobody may listen before it is told: it should be longer
+    /// than a sensor takes to restart and read its rules.
+    pub(super) const fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            silent_since: None,
+            is_told: false,
+        }
+    }
+
+    /// Whether it was told that nobody listens, and still nobody does.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.is_told
+    }
+
     /// So many listen now.
     pub(super) fn look(&mut self, readers: usize, now: Instant) -> Option<Change> {
         if readers > 0 {
@@ -31,7 +43,7 @@ impl Listening {
             return std::mem::take(&mut self.is_told).then_some(Change::ReadAgain);
         }
         let since = *self.silent_since.get_or_insert(now);
-        let tell = !self.is_told && now - since >= PATIENCE;
+        let tell = !self.is_told && now - since >= self.patience;
         self.is_told |= tell;
         tell.then_some(Change::Unread)
     }
@@ -41,9 +53,11 @@ impl Listening {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     #[test]
     fn a_sensor_that_restarts_is_no_news() {
-        let (mut listening, start) = (Listening::default(), Instant::now());
+        let (mut listening, start) = (Listening::new(PATIENCE), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(listening.look(2, start), None);
         assert_eq!(listening.look(0, at(1)), None);
@@ -56,12 +70,15 @@ mod tests {
 
     #[test]
     fn one_that_is_gone_is_told_once_and_its_return_too() {
-        let (mut listening, start) = (Listening::default(), Instant::now());
+        let (mut listening, start) = (Listening::new(PATIENCE), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(listening.look(0, start), None);
+        assert!(!listening.is_unread());
         assert_eq!(listening.look(0, at(60)), Some(Change::Unread));
         assert_eq!(listening.look(0, at(600)), None);
+        assert!(listening.is_unread());
         assert_eq!(listening.look(1, at(601)), Some(Change::ReadAgain));
+        assert!(!listening.is_unread());
         assert_eq!(listening.look(1, at(602)), None);
     }
 }

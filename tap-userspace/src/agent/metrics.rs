@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub ring_bytes: u32,
     /// Packet sockets on the tap; `None` where the kernel does not say.
     pub tap_readers: Option<usize>,
+    /// Whether its targets only count, since nobody listens.
+    pub is_paused: bool,
     /// Whether it is ready, as `/readyz` says.
     pub is_ready: bool,
     /// How it stands with the API server.

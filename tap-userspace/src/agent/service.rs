@@ -42,7 +42,9 @@ use crate::{
         sink::TapName,
         socket::{Request, SocketError, StatusSocket},
     },
-    model::{Directions, Segment, bit_rate::BitRate, opt_in::Own, pod::PodUid, status::Status},
+    model::{
+        Directions, NoReader, Segment, bit_rate::BitRate, opt_in::Own, pod::PodUid, status::Status,
+    },
 };
 
 /// How often it looks whether the targets' interfaces are still there.
@@ -85,6 +87,10 @@ pub struct AgentOptions {
     /// Whether a packet between two tapped pods of the node is delivered as
     /// each of them sees it, and not once.
     pub keep_duplicates: bool,
+    /// What to do when nobody listens on the tap.
+    pub no_reader: NoReader,
+    /// For how long nobody may.
+    pub no_reader_after: Duration,
     /// By what podtap's own pods are known.
     pub own: Own,
     /// By what its taps outlive it, if they shall.
@@ -207,7 +213,8 @@ pub async fn run(
         tap: options.tap,
         metadata: kernel.metadata,
         ring_bytes: kernel.ring_bytes,
-        listening: Listening::default(),
+        listening: Listening::new(options.no_reader_after),
+        no_reader: options.no_reader,
         own_uid: options.own.uid,
     };
     let is_asked_to_stop = tokio::select! {
@@ -273,6 +280,7 @@ struct Agent {
     metadata: Metadata,
     ring_bytes: u32,
     listening: Listening,
+    no_reader: NoReader,
     own_uid: Option<PodUid>,
 }
 
@@ -322,13 +330,22 @@ impl Agent {
         let Some(readers) = self.tapping.tap_readers() else {
             return;
         };
-        let Some(change) = self.listening.look(readers, Instant::now()) else {
+        let change = self.listening.look(readers, Instant::now());
+        let pauses = self.no_reader == NoReader::Pause;
+        if pauses {
+            self.tapping.pause(self.listening.is_unread());
+        }
+        let Some(change) = change else {
             return;
         };
         let tap = &self.tap;
-        let note = match change {
+        let mut note = match change {
             Change::Unread => {
-                tracing::warn!(%tap, "nobody listens on the tap: has the sensor ended?");
+                tracing::warn!(
+                    %tap,
+                    paused = pauses,
+                    "nobody listens on the tap: has the sensor ended?"
+                );
                 format!("nobody listens on {tap}: has the sensor ended, or does it read another?")
             }
             Change::ReadAgain => {
@@ -336,6 +353,12 @@ impl Agent {
                 format!("{tap} is listened on again")
             }
         };
+        if pauses {
+            note.push_str(match change {
+                Change::Unread => " podtap pauses: it copies nothing until somebody listens",
+                Change::ReadAgain => ", and podtap has gone on",
+            });
+        }
         let own = self.own_uid.as_ref().and_then(|uid| desired.pods.get(uid));
         if let Some(own) = own {
             self.tapping.tell_of_tap(&own.pod, change, &note);

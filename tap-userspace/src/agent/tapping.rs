@@ -5,6 +5,7 @@ mod attach;
 mod blind;
 mod interfaces;
 mod left;
+mod pause;
 mod rate;
 mod report;
 
@@ -76,6 +77,8 @@ pub struct Tapping {
     targets: BTreeMap<PodUid, Tapped>,
     refusals: BTreeMap<PodUid, (Arc<Pod>, Refusal)>,
     rate_limit: Option<RateLimit>,
+    /// Whether its targets count only.
+    is_paused: bool,
     last_id: u32,
     /// What a former agent has left, and was not asked for yet.
     left: BTreeMap<PinKey, TargetPins>,
@@ -132,6 +135,7 @@ impl Tapping {
             actual: Actual::default(),
             targets: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            is_paused: false,
             last_id,
             left: left.into_iter().collect(),
             retired: Ledger::default(),

@@ -24,6 +24,7 @@ pub struct Target {
     pub directions: Directions,
     /// Inode of its network namespace. The namespace itself is not held open.
     pub netns_inode: u64,
+    is_enabled: bool,
     programs: Programs,
     attachment: Attachment,
     /// Dropped last: then nothing holds the links.
@@ -39,6 +40,8 @@ pub struct TargetOptions {
     pub directions: Directions,
     /// How to attach.
     pub hook: Hook,
+    /// Whether it copies at once, or only counts until it is enabled.
+    pub is_enabled: bool,
     /// By which the tap outlives this process, where the hook can be pinned.
     pub pins: Option<TargetPins>,
 }
@@ -85,14 +88,15 @@ impl Target {
             id,
             directions,
             hook,
+            is_enabled: true,
             pins: None,
         };
         Self::attach_link(shared, netns, link, options)
     }
 
-    /// Taps an interface of a namespace. When this returns, it is enabled. On
-    /// loopback, where a packet is received as it was sent, one direction is
-    /// enough. What a former process has pinned is taken over: its links, its
+    /// Taps an interface of a namespace. When this returns, it is enabled, if
+    /// it is to be. On loopback, where a packet is received as it was sent, one
+    /// direction is enough. What a former process has pinned is taken over: its links, its
     /// ledger, and what is in the ring.
     ///
     /// # Errors
@@ -108,6 +112,7 @@ impl Target {
             id,
             directions,
             hook,
+            is_enabled,
             mut pins,
         } = options;
         let Some(link_layer) = link.link_layer else {
@@ -138,15 +143,29 @@ impl Target {
             link,
             directions,
             netns_inode: netns.inode(),
+            is_enabled,
             programs,
             attachment,
             pins,
         };
-        if let Err(error) = target.programs.enable(true) {
+        // What is taken over may be either.
+        if let Err(error) = target.programs.enable(is_enabled) {
             target.detach(Some(netns))?;
             return Err(error.into());
         }
         Ok(target)
+    }
+
+    /// Copies, or only counts from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses: then all is as before.
+    pub fn enable(&mut self, enabled: bool) -> Result<(), TargetError> {
+        if self.is_enabled != enabled {
+            self.programs.enable(enabled)?;
+            self.is_enabled = enabled;
+        }
+        Ok(())
     }
 
     /// Leaves the tap to the next process, if it is pinned: it goes on as

@@ -1,11 +1,11 @@
 //! `podtap agent`: taps the labelled pods of one node.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::signals;
+use super::{duration::duration, signals};
 use crate::{
     adapter::{
         bpf::{Hook, MetadataWay, SharedOptions},
@@ -19,7 +19,7 @@ use crate::{
         service::{self, AgentOptions},
         succession::SuccessionOptions,
     },
-    model::{Directions, Segment, bit_rate::BitRate, opt_in::Own, pod::PodUid},
+    model::{Directions, NoReader, Segment, bit_rate::BitRate, opt_in::Own, pod::PodUid},
 };
 
 /// Tap the pods of this node that are labelled `podtap.dev/tap=true`, or whose
@@ -107,6 +107,20 @@ pub(super) struct AgentArguments {
     /// them sees them.
     #[arg(long, env = "PODTAP_KEEP_DUPLICATES")]
     keep_duplicates: bool,
+    /// What to do when nobody listens on the tap: `tell` it, or `pause` too,
+    /// and copy nothing until somebody listens again.
+    #[arg(long, value_name = "WHAT", env = "PODTAP_NO_READER", default_value_t = NoReader::Tell)]
+    no_reader: NoReader,
+    /// For how long nobody may listen before that: longer than the sensor takes
+    /// to restart, such as `90s` or `5m`.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "PODTAP_NO_READER_AFTER",
+        default_value = "60s",
+        value_parser = duration
+    )]
+    no_reader_after: Duration,
     /// bpf file system of the node, where taps are pinned, so that the next
     /// agent takes them over; they end with this one if it is not given.
     #[arg(long, value_name = "DIRECTORY", env = "PODTAP_BPFFS")]
@@ -169,6 +183,8 @@ pub(super) fn run(arguments: AgentArguments, log: LogFilter) -> Result<()> {
             max_targets: arguments.max_targets,
             max_rate: arguments.max_rate,
             keep_duplicates: arguments.keep_duplicates,
+            no_reader: arguments.no_reader,
+            no_reader_after: arguments.no_reader_after,
             succession: arguments.bpffs.map(|bpffs| SuccessionOptions {
                 bpffs,
                 namespace: arguments.own_namespace.clone(),

@@ -129,6 +129,11 @@ fn table(status: &Status) -> Result<String> {
         status.datapath.refused
     )?;
     match status.tap_readers {
+        Some(0) if status.is_paused => writeln!(
+            text,
+            "paused: nobody listens on {}, and nothing is copied until somebody does",
+            status.tap
+        )?,
         Some(0) => writeln!(text, "nobody listens on {}", status.tap)?,
         Some(readers) => writeln!(text, "packet sockets on {}: {readers}", status.tap)?,
         None => {}

@@ -26,6 +26,9 @@ pub struct Status {
     /// Packet sockets that listen on the tap, if the kernel says.
     #[serde(default)]
     pub tap_readers: Option<usize>,
+    /// Whether its targets only count, since nobody listens on the tap.
+    #[serde(default)]
+    pub is_paused: bool,
     /// Tapped interfaces.
     pub targets: Vec<TargetStatus>,
     /// Pods that are wanted and not tapped.
@@ -152,6 +155,7 @@ impl Status {
             metadata: String::new(),
             is_waiting: true,
             tap_readers: None,
+            is_paused: false,
             targets: Vec::new(),
             refused: Vec::new(),
             datapath: DatapathStatus::default(),

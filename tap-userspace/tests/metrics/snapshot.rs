@@ -37,6 +37,7 @@ pub(crate) fn filled() -> Snapshot {
         metadata: "kfuncs",
         ring_bytes: 1 << 26,
         tap_readers: Some(2),
+        is_paused: false,
         is_ready: true,
         api: ApiState::Away,
         events: EventCounts {

@@ -1,4 +1,4 @@
-//! A node that has as much to tap as it may, and a tap that nobody reads.
+//! A node that has as much to tap as it may.
 //!
 //! If this fails, podtap takes a node down with it, or a pod waits for a place
 //! that is free.
@@ -11,7 +11,7 @@ use tests::{Residue, Veth, eventually, podtap, run, udp_datagrams};
 use crate::{kube_api::Mode, stage::Stage};
 
 /// Puts a process of a second pod on the node: where it lives.
-fn second_pod(stage: &Stage, pod: &Value) -> Veth {
+pub(crate) fn second_pod(stage: &Stage, pod: &Value) -> Veth {
     let veth = Veth::ipv4_only();
     let process = stage.path("proc/101");
     fs::create_dir_all(process.join("ns")).expect("a folder");
@@ -35,7 +35,7 @@ fn namespace(label: &str) -> Value {
     })
 }
 
-fn status(stage: &Stage) -> String {
+pub(crate) fn status(stage: &Stage) -> String {
     let mut command = podtap();
     command.arg("status").arg("--socket");
     let output = run(command.arg(stage.path("agent.sock")));
@@ -62,7 +62,7 @@ fn notes(stage: &Stage) -> Vec<String> {
         .collect()
 }
 
-fn wait_for_note(stage: &Stage, text: &str) {
+pub(crate) fn wait_for_note(stage: &Stage, text: &str) {
     eventually(text, || {
         let notes = notes(stage);
         notes.iter().any(|note| note.contains(text)).then_some(())

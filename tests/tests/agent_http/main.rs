@@ -10,6 +10,7 @@ mod blind;
 mod kube_api;
 mod limits;
 mod memory;
+mod pause;
 mod stage;
 
 use std::net::TcpListener;

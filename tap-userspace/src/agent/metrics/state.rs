@@ -48,6 +48,11 @@ pub(super) fn encode(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::R
             number(readers),
         )?;
     }
+    families.gauge(
+        "podtap_paused",
+        "Whether nothing is copied, since nobody listens on the tap: 0 or 1.",
+        snapshot.is_paused.into(),
+    )?;
     encode_pods(families, snapshot)?;
     encode_events(families, snapshot)?;
     families.gauge(

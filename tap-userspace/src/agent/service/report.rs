@@ -25,6 +25,7 @@ impl Agent {
             metadata: metadata_name(self.metadata),
             ring_bytes: self.ring_bytes,
             tap_readers: self.tapping.tap_readers(),
+            is_paused: self.tapping.is_paused(),
             is_ready: self.health.ready().is_ok(),
             api: *self.watch.api.borrow(),
             events,
@@ -51,6 +52,7 @@ impl Agent {
             metadata: metadata_name(self.metadata).into(),
             is_waiting: false,
             tap_readers: self.tapping.tap_readers(),
+            is_paused: self.tapping.is_paused(),
             targets: self.tapping.target_statuses(&counts),
             refused: self.tapping.refused_statuses(),
             datapath: DatapathStatus {

@@ -170,6 +170,7 @@ impl Tapping {
             id,
             directions: settings.directions.unwrap_or(self.options.directions),
             hook: self.options.hook,
+            is_enabled: !self.is_paused,
             pins,
         };
         // Before its first record.

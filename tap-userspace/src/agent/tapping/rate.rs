@@ -9,7 +9,7 @@ impl Tapping {
     /// Looks how much the targets carry, where that is limited: once a second.
     /// Who has to go does with the next [`Tapping::follow`].
     pub fn check_rate(&mut self, desired: &Desired) {
-        let Some(limit) = &mut self.rate_limit else {
+        let Some(limit) = (self.rate_limit.as_mut()).filter(|_| !self.is_paused) else {
             return;
         };
         let targets = self.targets.values().flat_map(|tapped| &tapped.targets);
