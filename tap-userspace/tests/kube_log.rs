@@ -39,7 +39,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn an_outage_is_two_lines_in_the_log() {
+async fn an_outage_is_two_lines_in_the_log_and_a_refusal_within_it_is_named() {
     let log = Log::default();
     let writer = log.clone();
     let filter = format!("info,{LOG_DIRECTIVES}");
@@ -60,10 +60,32 @@ async fn an_outage_is_two_lines_in_the_log() {
     until("some retries", || connections() >= before + 4).await;
     server.set_mode(Mode::Serving);
     until("back", || api() == ApiState::There).await;
-    watching.abort();
     let lines = log.lines();
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(lines[0].contains("Kubernetes API is away"), "{lines:#?}");
     assert!(lines[1].contains("Kubernetes API is back"), "{lines:#?}");
-    eprintln!("{}", lines.join("\n"));
+
+    // It comes back and takes a right away: what is looked for is no longer
+    // in the network.
+    server.set_mode(Mode::Down);
+    until("away", || api() == ApiState::Away).await;
+    let refusals = || {
+        let lines = log.lines().into_iter();
+        lines
+            .filter(|line| line.contains("not for you"))
+            .collect::<Vec<_>>()
+    };
+    server.set_mode(Mode::Forbidding);
+    until("both watches' refusal", || refusals().len() >= 2).await;
+    let asked = || server.requests().len();
+    let before = asked();
+    until("some retries", || asked() >= before + 2).await;
+    assert_eq!(api(), ApiState::Away);
+    server.set_mode(Mode::Serving);
+    until("back again", || api() == ApiState::There).await;
+    watching.abort();
+    let refusals = refusals();
+    assert_eq!(refusals.len(), 2, "once for each watch: {refusals:#?}");
+    assert!(refusals[0].contains("refuses podtap"), "{refusals:#?}");
+    eprintln!("{}", log.lines().join("\n"));
 }

@@ -36,6 +36,9 @@ pub(super) enum Step<K> {
     Event(Event<K>),
     /// [`Feed::state`] changed; with the error in one line if it fails now.
     State(Option<String>),
+    /// It still fails, but no longer because nobody answers: it is refused,
+    /// with these words.
+    Refused(String),
 }
 
 /// A watch.
@@ -45,6 +48,8 @@ pub(super) struct Feed<K> {
     answered: Arc<Notify>,
     stream: BoxStream<'static, watcher::Result<Event<K>>>,
     state: FeedState,
+    /// Whether the last request that ended was refused for want of a right.
+    is_refused: bool,
     last_oddity: Option<String>,
 }
 
@@ -63,6 +68,7 @@ where
             config,
             answered,
             state: FeedState::Starting,
+            is_refused: false,
             last_oddity: None,
         }
     }
@@ -84,6 +90,7 @@ where
                         continue;
                     }
                     self.state = FeedState::Answered;
+                    self.is_refused = false;
                     return Step::State(None);
                 }
                 item = self.stream.next() => item,
@@ -93,9 +100,14 @@ where
                 Some(Err(error)) => {
                     if let Some(failure) = self.note(&error) {
                         let _ = self.answered.notified().now_or_never();
+                        let was_refused = self.is_refused;
+                        self.is_refused = is_refusal(&error);
                         if self.state != FeedState::Failing {
                             self.state = FeedState::Failing;
                             return Step::State(Some(failure));
+                        }
+                        if self.is_refused && !was_refused {
+                            return Step::Refused(failure);
                         }
                     }
                 }
@@ -172,6 +184,14 @@ where
     }
     .flatten_stream()
     .boxed()
+}
+
+/// Whether the API server answered, and knows or lets us not: 401 and 403.
+fn is_refusal(error: &Error) -> bool {
+    let (Error::InitialListFailed(cause) | Error::WatchStartFailed(cause)) = error else {
+        return false;
+    };
+    matches!(cause, kube::Error::Api(status) if matches!(status.code, 401 | 403))
 }
 
 fn is_gone(error: &kube::Error) -> bool {

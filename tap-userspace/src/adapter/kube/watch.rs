@@ -101,6 +101,10 @@ impl Watching {
                         None
                     }
                     Step::State(trouble) => trouble,
+                    Step::Refused(error) => {
+                        note_refusal(&error);
+                        None
+                    }
                 },
                 step = namespaces.next() => match step {
                     Step::Event(event) => {
@@ -109,6 +113,10 @@ impl Watching {
                         None
                     }
                     Step::State(trouble) => trouble,
+                    Step::Refused(error) => {
+                        note_refusal(&error);
+                        None
+                    }
                 },
             };
             self.note_state(pods.state(), namespaces.state(), trouble.as_deref());
@@ -168,6 +176,15 @@ impl Watching {
             ApiState::Connecting => {}
         }
     }
+}
+
+/// Whoever looks into the network has to learn that it is a right that is
+/// missing.
+fn note_refusal(error: &str) {
+    tracing::warn!(
+        error,
+        "Kubernetes API answers, and refuses podtap; what is tapped stays tapped"
+    );
 }
 
 fn map<K, T>(event: Event<K>, mut object: impl FnMut(K) -> Option<T>) -> Event<Option<T>> {
