@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tap_userspace::model::status::{RefusedStatus, Status, TargetStatus};
 use xtask::{
-    cluster::{Node, proc::Process},
+    cluster::{Cluster, Node, proc::Process},
     process::{output, wait_for},
 };
 
@@ -32,6 +32,26 @@ impl<'a> Agent<'a> {
         };
         let found = self.0.pod_processes().into_iter().find(is_agent);
         found.context("no agent runs on the node")
+    }
+
+    /// Its pod, by name.
+    pub fn pod(&self, cluster: &Cluster) -> Result<String> {
+        let selector = format!("spec.nodeName={}", self.0.name());
+        let pods = ["get", "pods", "-n", "podtap", "--field-selector", &selector];
+        let name = "jsonpath={.items[*].metadata.name}";
+        let name = cluster.kubectl(&[&pods[..], &["-o", name]].concat())?;
+        ensure!(
+            !name.is_empty() && !name.contains(' '),
+            "agents on {}: `{name}`",
+            self.0.name()
+        );
+        Ok(name)
+    }
+
+    /// All that it has logged since its container started.
+    pub fn log(&self, cluster: &Cluster) -> Result<String> {
+        let pod = self.pod(cluster)?;
+        cluster.kubectl(&["logs", "-n", "podtap", &pod, "-c", "agent"])
     }
 
     /// `podtap status`, in the agent's container.

@@ -13,6 +13,7 @@ use crate::{
     agent::{Agent, delivered},
     events, kernel,
     namespace::Namespace,
+    pod::Pod,
     traffic::Client,
 };
 
@@ -193,4 +194,83 @@ fn root_a_pod_stays_tapped_while_it_is_being_deleted() -> Result<()> {
     agent.untapped(&pod)?;
     events::expect(&cluster, &pod, &["Tapped", "Untapped"])?;
     Ok(())
+}
+
+/// What holds it back is none of podtap's business: its containers are.
+#[test]
+#[ignore = "needs root and the cluster of cargo xtask demo --keep"]
+fn root_a_pod_that_a_finalizer_holds_is_tapped_until_its_containers_have_ended() -> Result<()> {
+    let cluster = Cluster::attach()?;
+    let namespace = Namespace::new(&cluster, "held")?;
+    let node = &cluster.nodes()[0];
+    let agent = Agent::of(node);
+    let mut manifest = namespace.manifest("web", 0, TAPPED);
+    manifest["metadata"]["finalizers"] = json!(["podtap.dev/test"]);
+    manifest["spec"]["terminationGracePeriodSeconds"] = json!(600);
+    manifest["spec"]["containers"][0]["command"] =
+        json!(["sh", "-c", "httpd -p 80 -h /www; while :; do sleep 1; done"]);
+    let pod = namespace.start(&manifest)?;
+    let held = Held {
+        cluster: &cluster,
+        pod: &pod,
+    };
+    let before = agent.tapped(&pod)?;
+
+    let name = ["pod", "web", "-n", namespace.name()];
+    cluster.kubectl(&[&["delete", "--wait=false"], &name[..]].concat())?;
+    Client::on(node.machine()).expect_page(&pod)?;
+    let while_it_ends = wait_for("frames of the ending pod", LIMIT, || {
+        let target = agent.target(&pod)?.context("the tap is gone")?;
+        Ok((target.delivered > before.delivered).then_some(target))
+    })?;
+    assert_eq!(while_it_ends.since_ns, before.since_ns);
+
+    // Its containers end; it stays.
+    kill(
+        Pid::from_raw(pod.process("sh")?.0.try_into()?),
+        Signal::SIGKILL,
+    )?;
+    agent.untapped(&pod)?;
+    let phase = || {
+        let path = "jsonpath={.status.phase}";
+        cluster.kubectl(&[&["get"], &name[..], &["-o", path]].concat())
+    };
+    wait_for("the pod to have failed", LIMIT, || {
+        Ok((phase()? == "Failed").then_some(()))
+    })?;
+    assert_eq!(agent.refusal(&pod)?, None, "it is nobody's fault");
+    assert_eq!(agent.target(&pod)?, None);
+    drop(held);
+    wait_for("the pod to be gone", LIMIT, || {
+        let left = [&["get", "--ignore-not-found"], &name[..]].concat();
+        Ok(cluster.kubectl(&left)?.is_empty().then_some(()))
+    })?;
+    events::expect(&cluster, &pod, &["Tapped", "Untapped"])?;
+    Ok(())
+}
+
+/// A pod with a finalizer, which goes with this.
+struct Held<'a> {
+    cluster: &'a Cluster,
+    pod: &'a Pod,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let patch = r#"{"metadata": {"finalizers": null}}"#;
+        let (namespace, name) = (&self.pod.namespace, &self.pod.name);
+        let patch = [
+            "patch",
+            "pod",
+            name,
+            "-n",
+            namespace,
+            "--type=merge",
+            "-p",
+            patch,
+        ];
+        if let Err(error) = self.cluster.kubectl(&patch) {
+            eprintln!("{name} keeps its finalizer: {error:#}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use xtask::{cluster::Cluster, image::web::WEB_IMAGE, process::wait_for};
 
@@ -81,6 +81,51 @@ impl<'a> Namespace<'a> {
                 }],
             },
         })
+    }
+
+    /// The manifest of a Deployment of web servers, on any node unless it is
+    /// changed.
+    pub fn deployment(&self, name: &str, replicas: usize, labels: &[(&str, &str)]) -> Value {
+        let mut labels: BTreeMap<_, _> = labels.iter().copied().collect();
+        labels.insert("app", name);
+        let pod = self.manifest(name, 0, &[]);
+        let mut spec = pod["spec"].clone();
+        if let Some(spec) = spec.as_object_mut() {
+            spec.remove("nodeSelector");
+        }
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": self.name},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": name}},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        })
+    }
+
+    /// Applies a Deployment and waits until it is rolled out; its pods.
+    pub fn roll_out(&self, deployment: &Value) -> Result<Vec<Pod>> {
+        self.cluster.apply(&deployment.to_string())?;
+        self.rolled_out(deployment["metadata"]["name"].as_str().unwrap_or_default())
+    }
+
+    /// Waits until a Deployment is rolled out; its pods, without those that
+    /// are on their way out.
+    pub fn rolled_out(&self, name: &str) -> Result<Vec<Pod>> {
+        let target = format!("deployment/{name}");
+        let status = ["rollout", "status", "-n", &self.name, &target];
+        self.cluster
+            .kubectl(&[&status[..], &["--timeout=180s"]].concat())?;
+        let selector = format!("app={name}");
+        let list = ["get", "pods", "-n", &self.name, "-l", &selector];
+        let list = self.cluster.kubectl_json(&list)?;
+        let items = list["items"].as_array().context("no list of pods")?;
+        let stay = items
+            .iter()
+            .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
+        stay.map(Pod::from_json).collect()
     }
 
     /// Starts a pod and waits until it is ready.

@@ -28,7 +28,7 @@ fn root_a_dead_api_server_changes_nothing_and_what_comes_after_is_caught_up() ->
     let cluster = Cluster::attach()?;
     let stage = Stage::new(&cluster, "away")?;
     let agent = &stage.agent;
-    let log_before = stage.log()?;
+    let log_before = stage.agent.log(&cluster)?;
 
     let outage = cluster.kill_api_server()?;
     wait_for(
@@ -43,7 +43,7 @@ fn root_a_dead_api_server_changes_nothing_and_what_comes_after_is_caught_up() ->
     wait_for("the agent to say that it is connected", LIMIT, || {
         Ok((agent.status()?.api == "connected").then_some(()))
     })?;
-    let log = stage.log()?;
+    let log = stage.agent.log(&cluster)?;
     let log = log
         .strip_prefix(&log_before)
         .context("the agent was restarted")?;
@@ -59,12 +59,12 @@ fn root_a_dead_api_server_changes_nothing_and_what_comes_after_is_caught_up() ->
 fn root_a_frozen_api_server_changes_nothing_and_what_comes_after_is_caught_up() -> Result<()> {
     let cluster = Cluster::attach()?;
     let stage = Stage::new(&cluster, "frozen")?;
-    let log_before = stage.log()?;
+    let log_before = stage.agent.log(&cluster)?;
 
     let outage = cluster.freeze_api_server()?;
     stage.expect_tap_to_go_on()?;
     stage.expect_catching_up(outage)?;
-    let log = stage.log()?;
+    let log = stage.agent.log(&cluster)?;
     let log = log
         .strip_prefix(&log_before)
         .context("the agent was restarted")?;
@@ -106,25 +106,6 @@ impl<'a> Stage<'a> {
             going,
             since_ns,
         })
-    }
-
-    /// All that the agent on the first node has logged.
-    fn log(&self) -> Result<String> {
-        let node = self.cluster.nodes()[0].name();
-        let pods = [
-            "get",
-            "pods",
-            "-n",
-            "podtap",
-            "-o",
-            "jsonpath={.items[0].metadata.name}",
-        ];
-        let selector = format!("spec.nodeName={node}");
-        let name = self
-            .cluster
-            .kubectl(&[&pods[..], &["--field-selector", &selector]].concat())?;
-        self.cluster
-            .kubectl(&["logs", "-n", "podtap", &name, "-c", "agent"])
     }
 
     /// Traffic goes on, and with it the tap, all the way to Suricata.

@@ -12,7 +12,8 @@ use tap_userspace::model::status::TargetStatus;
 use xtask::{cluster::Cluster, process::wait_for};
 
 use crate::{
-    LIMIT, agent::Agent, events, kernel, namespace::Namespace, suricata::Suricata, traffic::Client,
+    LIMIT, agent::Agent, events, kernel, namespace::Namespace, programs, suricata::Suricata,
+    traffic::Client,
 };
 
 /// Two nodes, one after the other, and a sensor that has to start on each.
@@ -66,7 +67,7 @@ fn root_a_killed_agent_comes_back_and_its_sensor_reads_on() -> Result<()> {
     );
     assert_eq!(kernel::attached(&web)?, kernel::tapped_once());
     events::expect(&cluster, &web, &["Tapped"])?;
-    no_program_too_many(&cluster, &strangers)
+    programs::none_too_many(&cluster, &strangers)
 }
 
 #[test]
@@ -130,11 +131,36 @@ fn root_an_upgrade_hands_the_taps_over() -> Result<()> {
     })?;
     let target = agent.tapped(&web)?;
     taken_over(&target, &first)?;
+    expect_most_mirrored(&target, &first)?;
     let timeout = format!("--timeout={}s", ROLLOUT_LIMIT.as_secs());
     let status = ["rollout", "status", "-n", "podtap", "daemonset/podtap"];
     cluster.kubectl(&[&status[..], &[timeout.as_str()]].concat())?;
     events::expect(&cluster, &web, &["Tapped"])?;
     steady.finish().context("the web pod did not serve on")
+}
+
+/// Panics if half of the packets since `before`, or more, passed while no agent
+/// was there.
+///
+/// What docs/install.md promises is that none does if the next agent takes over
+/// within the heartbeat's 900 ms. A machine that is busy with other things may
+/// take longer, so what is held to here is only that they did not stop being
+/// mirrored.
+fn expect_most_mirrored(now: &TargetStatus, before: &TargetStatus) -> Result<()> {
+    let count = |target: &TargetStatus| {
+        let mut counts = (0, 0);
+        for ledger in [&target.received, &target.sent] {
+            let away = ledger.verdicts.get("agent_away").context("a verdict")?;
+            counts.0 += ledger.seen.packets;
+            counts.1 += away.packets;
+        }
+        anyhow::Ok(counts)
+    };
+    let (now, before) = (count(now)?, count(before)?);
+    let (seen, away) = (now.0 - before.0, now.1 - before.1);
+    eprintln!("upgraded: {away} of {seen} packets passed while no agent was there");
+    assert!(away < seen / 2, "{away} of {seen} packets");
+    Ok(())
 }
 
 /// Panics unless the ledger went on from where it was, and says what became of
@@ -156,28 +182,4 @@ fn taken_over(now: &TargetStatus, before: &TargetStatus) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Two for each target of all agents, and one for each agent's tap.
-fn no_program_too_many(cluster: &Cluster, strangers: &kernel::Strangers) -> Result<()> {
-    // The pods of other tests may be on their way out.
-    wait_for("as many programs as there are targets", LIMIT, || {
-        let mut targets = 0;
-        for node in cluster.nodes() {
-            targets += Agent::of(node).status()?.targets.len();
-        }
-        let nodes = cluster.nodes().len();
-        let wanted = [
-            ("podtap_drop", nodes),
-            ("podtap_in", targets),
-            ("podtap_out", targets),
-        ];
-        let loaded = strangers.without();
-        let loaded: Vec<_> = loaded
-            .iter()
-            .map(|(name, count)| (name.as_str(), *count))
-            .collect();
-        anyhow::ensure!(loaded == wanted, "loaded are {loaded:?}, wanted {wanted:?}");
-        Ok(Some(()))
-    })
 }
