@@ -10,5 +10,6 @@ pub mod helm;
 pub mod image;
 pub mod kernels;
 pub mod process;
+pub mod prometheus;
 pub mod setup;
 pub mod test;

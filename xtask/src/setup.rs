@@ -1,6 +1,7 @@
 //! What must be installed on this machine, and installing it where that is
 //! possible: as root on Debian and Ubuntu. Elsewhere one line says what to do.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -91,6 +92,50 @@ pub fn need_go() -> Result<PathBuf> {
     }
     install(&["golang-go"])?;
     find("go").context("no go command after installing golang-go")
+}
+
+/// Fetches a Debian package and unpacks it below a folder of its own, unless it
+/// is there; returns where. It is not installed, and neither is what it needs.
+pub fn unpack(package: &str, folder: &Path) -> Result<PathBuf> {
+    let unpacked = folder.join("unpacked");
+    if unpacked.exists() {
+        return Ok(unpacked);
+    }
+    need(&[
+        Tool {
+            command: "apt-get",
+            package: "apt",
+        },
+        Tool {
+            command: "dpkg-deb",
+            package: "dpkg",
+        },
+    ])?;
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder)?;
+    step(&format!("fetching {package}"), || {
+        let download = || {
+            run(Command::new("apt-get")
+                .current_dir(folder)
+                .args(["download", "-qq", package]))
+        };
+        // The lists may be old, or not there at all.
+        download().or_else(|_| {
+            run(Command::new("apt-get").args(["update", "-qq"])).and_then(|()| download())
+        })
+    })?;
+    let names = output(Command::new("ls").arg(folder))?;
+    let name = names
+        .lines()
+        .find(|name| name.ends_with(".deb"))
+        .context("apt-get download left no package")?;
+    let half = folder.join("half");
+    run(Command::new("dpkg-deb")
+        .arg("-x")
+        .arg(folder.join(name))
+        .arg(&half))?;
+    fs::rename(&half, &unpacked)?;
+    Ok(unpacked)
 }
 
 fn install(packages: &[&str]) -> Result<()> {

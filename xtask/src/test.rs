@@ -16,6 +16,7 @@ use crate::{
     fuzz::{self, Fuzzed},
     helm, kernels,
     process::{interactive, step},
+    prometheus,
     setup::{self, Tool},
 };
 
@@ -65,7 +66,15 @@ pub fn test(quick: bool) -> Result<()> {
     let binary = build::build()?;
     check_sources()?;
     let podtap = [("PODTAP_BIN", binary.as_path())];
-    cargo_test(&["--workspace", "--exclude", "tests"], &podtap)?;
+    let promtool = prometheus::tool("promtool");
+    let mut programs = podtap.to_vec();
+    programs.extend(
+        promtool
+            .as_ref()
+            .ok()
+            .map(|tool| ("PODTAP_PROMTOOL", tool.as_path())),
+    );
+    cargo_test(&["--workspace", "--exclude", "tests"], &programs)?;
     fuzz::corpus()?;
     // Those of them that make namespaces; the rest of the ignored ones want
     // an API server, which the cluster's tests have.
@@ -87,6 +96,9 @@ pub fn test(quick: bool) -> Result<()> {
     // At the end, where it is seen: what did not run has not passed.
     if let Fuzzed::Skipped(why) = fuzzed {
         eprintln!("skipped: fuzzing: {why}");
+    }
+    if let Err(why) = promtool {
+        eprintln!("skipped: what promtool and Prometheus test: {why:#}");
     }
     eprintln!("all of it took {} s", started.elapsed().as_secs());
     Ok(())

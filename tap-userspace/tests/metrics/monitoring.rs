@@ -1,5 +1,6 @@
 //! What is made of the metrics: alert rules and a dashboard. With `promtool`,
-//! which Debian's package `prometheus` brings.
+//! which Debian's package `prometheus` brings and `cargo xtask test` fetches;
+//! `PODTAP_PROMTOOL` says where another one is.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +21,8 @@ const ALERT_TESTS: &str = include_str!("alerts.test.yaml");
 /// Runs promtool, with `input` for its standard input; nothing where it is not
 /// installed.
 fn promtool(arguments: &[&str], input: &str) -> Option<Output> {
-    let child = Command::new("promtool")
+    let program = std::env::var_os("PODTAP_PROMTOOL").unwrap_or_else(|| "promtool".into());
+    let child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -10,8 +9,7 @@ use super::archive::{Config, write_bytes};
 use super::folder;
 use super::layer::{Entry, Layer};
 use crate::cluster::Layout;
-use crate::process::{output, run, step};
-use crate::setup::{Tool, need};
+use crate::setup::unpack;
 
 /// The image's name.
 pub const WEB_IMAGE: &str = "podtap.dev/web:1";
@@ -86,40 +84,8 @@ fn busybox(layout: &Layout) -> Result<PathBuf> {
     if busybox.exists() {
         return Ok(busybox);
     }
-    let package = "busybox-static";
-    need(&[
-        Tool {
-            command: "apt-get",
-            package: "apt",
-        },
-        Tool {
-            command: "dpkg-deb",
-            package: "dpkg",
-        },
-    ])?;
-    let _ = fs::remove_dir_all(&cache);
-    fs::create_dir_all(&cache)?;
-    step("fetching busybox", || {
-        let download = || {
-            run(Command::new("apt-get")
-                .current_dir(&cache)
-                .args(["download", "-qq", package]))
-        };
-        // The lists may be old, or not there at all.
-        download().or_else(|_| {
-            run(Command::new("apt-get").args(["update", "-qq"])).and_then(|()| download())
-        })
-    })?;
-    let names = output(Command::new("ls").arg(&cache))?;
-    let name = names
-        .lines()
-        .find(|name| name.ends_with(".deb"))
-        .context("apt-get download left no package")?;
-    run(Command::new("dpkg-deb")
-        .arg("-x")
-        .arg(cache.join(name))
-        .arg(cache.join("unpacked")))?;
-    let found = ["bin/busybox", "usr/bin/busybox"].map(|path| cache.join("unpacked").join(path));
+    let unpacked = unpack("busybox-static", &cache)?;
+    let found = ["bin/busybox", "usr/bin/busybox"].map(|path| unpacked.join(path));
     let found = found
         .iter()
         .find(|path| path.exists())
