@@ -8,7 +8,9 @@
 
 mod admission;
 mod agent;
+mod api_load;
 mod capture;
+mod deaf;
 mod drain;
 mod endings;
 mod events;
@@ -16,12 +18,14 @@ mod forbidden;
 mod identity;
 mod kernel;
 mod manifests;
+mod monitoring;
 mod namespace;
 mod opt_in;
 mod outage;
 mod pairs;
 mod pod;
 mod programs;
+mod prometheus;
 mod refusals;
 mod removal;
 mod restart;

@@ -9,7 +9,8 @@ use tap_userspace::adapter::{
     netns::Netns,
 };
 use xtask::{
-    cluster::{Node, proc::Process},
+    cluster::{Cluster, Node, proc::Process},
+    image::suricata::SURICATA_IMAGE,
     process::wait_for,
 };
 
@@ -69,6 +70,20 @@ impl<'a> Suricata<'a> {
         Ok(self.requests()?.iter().filter_map(path).collect())
     }
 
+    /// Takes its container away, packet sockets and all, until what is
+    /// returned goes. `pod` is the agent's.
+    pub fn take_away<'b>(&self, cluster: &'b Cluster, pod: String) -> Result<Away<'b>> {
+        let process = self.process()?;
+        let away = Away { cluster, pod };
+        // The pod stays, and so does its agent: its container's image can be
+        // changed to one that there is not.
+        away.set_image("podtap.dev/there-is-none:1")?;
+        wait_for("Suricata's end", LIMIT, || {
+            Ok(process.is_gone().then_some(()))
+        })?;
+        Ok(away)
+    }
+
     fn requests(&self) -> Result<Vec<Value>> {
         let log = format!("/proc/{}/root/var/log/suricata/eve.json", self.process()?.0);
         let log = fs::read_to_string(log)?;
@@ -80,6 +95,30 @@ impl<'a> Suricata<'a> {
             event["event_type"] == "http" && event.pointer("/http/status").is_some()
         };
         Ok(events.filter(is_answered).collect())
+    }
+}
+
+/// A sensor is away as long as this lives.
+#[must_use = "the sensor comes back when this is dropped"]
+pub struct Away<'a> {
+    cluster: &'a Cluster,
+    pod: String,
+}
+
+impl Away<'_> {
+    fn set_image(&self, image: &str) -> Result<()> {
+        let target = format!("pod/{}", self.pod);
+        let image = format!("suricata={image}");
+        let arguments = ["set", "image", "-n", "podtap", &target, &image];
+        self.cluster.kubectl(&arguments).map(drop)
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.set_image(SURICATA_IMAGE) {
+            eprintln!("Suricata stays away from {}: {error:#}", self.pod);
+        }
     }
 }
 
