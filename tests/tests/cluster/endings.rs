@@ -207,6 +207,9 @@ fn root_a_pod_that_a_finalizer_holds_is_tapped_until_its_containers_have_ended()
     let mut manifest = namespace.manifest("web", 0, TAPPED);
     manifest["metadata"]["finalizers"] = json!(["podtap.dev/test"]);
     manifest["spec"]["terminationGracePeriodSeconds"] = json!(600);
+    // What ends does so for good, even if the kubelet sees it before it sees
+    // that the pod is being deleted.
+    manifest["spec"]["restartPolicy"] = json!("Never");
     manifest["spec"]["containers"][0]["command"] =
         json!(["sh", "-c", "httpd -p 80 -h /www; while :; do sleep 1; done"]);
     let pod = namespace.start(&manifest)?;
