@@ -35,6 +35,9 @@ enum Task {
         /// Leave the cluster running.
         #[arg(long)]
         keep: bool,
+        /// How often a pod is labelled to see how long its first packet takes.
+        #[arg(long, default_value_t = demo::TRIES, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        tries: u32,
     },
     /// The datapath's checks on old kernels, in virtual machines.
     Kernels {
@@ -126,7 +129,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => drop(build::build()?),
         Task::Test { quick } => test::test(quick)?,
         Task::Manifests => test::manifests()?,
-        Task::Demo { keep } => demo::demo(keep)?,
+        Task::Demo { keep, tries } => demo::demo(keep, tries)?,
         Task::Bench {
             rounds,
             seconds,

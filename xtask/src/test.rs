@@ -172,7 +172,7 @@ const CLUSTER_TEST: &str = "cluster";
 /// The demo, which checks what it shows; then the tests in its cluster; then
 /// that nothing of it is left.
 fn cluster_tests(podtap: &[(&str, &Path)]) -> Result<()> {
-    let tested = demo::demo(true).and_then(|()| {
+    let tested = demo::demo(true, demo::TRIES).and_then(|()| {
         let arguments = ["--package", "tests", "--test", CLUSTER_TEST, "--"];
         let flags = ["--include-ignored", "--test-threads", "1"];
         cargo_test(&[&arguments[..], &flags[..]].concat(), podtap)

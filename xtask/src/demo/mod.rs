@@ -36,11 +36,15 @@ const PODTAP_SELECTOR: &str = "app.kubernetes.io/name=podtap";
 /// How long anything in the cluster may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The demo from nothing to nothing, or to a running cluster if `keep`.
-pub fn demo(keep: bool) -> Result<()> {
+/// How often the client is labelled, unless said otherwise.
+pub const TRIES: u32 = 10;
+
+/// The demo from nothing to nothing, or to a running cluster if `keep`; the
+/// client is labelled `tries` times.
+pub fn demo(keep: bool, tries: u32) -> Result<()> {
     let started = Instant::now();
     let cluster = prepare()?;
-    let outcome = show(&cluster);
+    let outcome = show(&cluster, tries);
     if keep {
         outcome?;
         eprintln!("the cluster stays: `cargo xtask kubectl …`, `cargo xtask cluster down`");
@@ -108,19 +112,19 @@ fn overlay() -> PathBuf {
 }
 
 /// The demo proper.
-fn show(cluster: &Cluster) -> Result<()> {
+fn show(cluster: &Cluster, tries: u32) -> Result<()> {
     let web_ip = pods::ip(cluster, WEB)?;
     let agent = AgentPod::on_node_of(cluster, WEB)?;
     let client_agent = AgentPod::on_node_of(cluster, CLIENT)?;
     agent.expect_untapped(cluster)?;
     client_agent.expect_untapped(cluster)?;
 
-    let packets = pods::SteadyPackets::start(cluster, &web_ip)?;
+    let packets = pods::SteadyPackets::start(cluster, &web_ip, LIMIT * (1 + tries))?;
     let labelled = step("kubectl label pod web podtap.dev/tap=true", || {
         latency::one(cluster, &agent)
     });
-    let labelled_often = step("labelling the client, again and again", || {
-        latency::measure(cluster, &client_agent)
+    let labelled_often = step(&format!("labelling the client {tries} times"), || {
+        latency::measure(cluster, &client_agent, tries)
     });
     packets.stop()?;
     let (labelled, labelled_often) = (labelled?, labelled_often?);
@@ -146,8 +150,8 @@ fn show(cluster: &Cluster) -> Result<()> {
     )?;
     writeln!(
         out,
-        "API server has the label -> first packet on podtap0: web {}; client, {labelled_often}",
-        latency::ms(labelled)
+        "label at the API server -> first packet mirrored: web {}; client, {labelled_often}",
+        latency::ms(labelled.first_frame)
     )?;
     writeln!(out, "\npodtap status:\n{}", agent.status_table(cluster)?)?;
     faults.expect_none()?;

@@ -1,6 +1,9 @@
 //! The demo's own pods: a web server, and a client on the other node.
 
-use std::process::{Child, Stdio};
+use std::{
+    process::{Child, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -71,11 +74,14 @@ pub(super) fn label(cluster: &Cluster, pod: &str, label: &str) -> Result<()> {
 pub(super) struct SteadyPackets(Child);
 
 impl SteadyPackets {
-    /// Starts them; they end with this, or after two minutes.
-    pub(super) fn start(cluster: &Cluster, ip: &str) -> Result<Self> {
+    /// Starts them; they end with this, or after `limit`.
+    pub(super) fn start(cluster: &Cluster, ip: &str, limit: Duration) -> Result<Self> {
         // The end of standard input ends them. Ending kubectl would not: what
         // it started in the pod would go on.
-        let script = format!("ping -q -i 0.005 -w 120 {ip} >/dev/null & cat; kill $!");
+        let script = format!(
+            "ping -q -i 0.005 -w {} {ip} >/dev/null & cat; kill $!",
+            limit.as_secs()
+        );
         let child = cluster
             .kubectl_command()
             .args([

@@ -69,11 +69,13 @@ impl AgentPod {
         }
     }
 
-    /// When the first packet of the pod was seen, since it is tapped.
-    pub(super) fn first_frame_ns(&self, cluster: &Cluster, limit: Duration) -> Result<u64> {
+    /// When the pod's tap stood, and when its first packet was seen, in
+    /// nanoseconds since the Unix epoch; waits for both.
+    pub(super) fn tapped_ns(&self, cluster: &Cluster, limit: Duration) -> Result<(u64, u64)> {
         wait_for("the first frame", limit, || {
             let target = self.target(cluster)?;
-            Ok(target.and_then(|target| target.get("first_frame_ns")?.as_u64()))
+            let time = |name: &str| target.as_ref()?.get(name)?.as_u64();
+            Ok(time("since_ns").zip(time("first_frame_ns")))
         })
     }
 
