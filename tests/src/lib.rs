@@ -5,12 +5,15 @@
 //! `cargo xtask test` asks for them.
 
 pub mod bpf;
+mod bpffs;
 mod capture_file;
 mod closing_lines;
 mod collector;
 pub mod craft;
 pub mod frame;
 mod hooks;
+#[path = "../../tap-userspace/tests/kube_api/mod.rs"]
+pub mod kube_api;
 mod metadata;
 mod netns;
 mod node;
@@ -19,6 +22,7 @@ pub mod packet_socket;
 mod podtap;
 mod random;
 mod residue;
+pub mod scripted_node;
 pub mod source;
 mod tap;
 mod tcp_stream;
@@ -26,6 +30,7 @@ mod traffic;
 mod veth;
 mod wait;
 
+pub use bpffs::TestBpffs;
 pub use capture_file::{CaptureFile, Captured, Statistics};
 pub use closing_lines::ClosingLines;
 pub use collector::{Collector, Frames};
@@ -37,6 +42,7 @@ pub use packet_socket::{PacketSocket, Received};
 pub use podtap::{CAPTURING, Running, capture_of, podtap, podtap_path, run};
 pub use random::{Random, number};
 pub use residue::Residue;
+pub use scripted_node::{ScriptedNode, ScriptedPod};
 pub use tap::Tap;
 pub use traffic::{Datagrams, Transfer, ping, tcp_transfer, udp_datagrams};
 pub use veth::{Veth, VethEnd};

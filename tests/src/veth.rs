@@ -49,7 +49,7 @@ impl Veth {
         for end in [&pair.pod, &pair.peer] {
             end.netns.inside(|| {
                 fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").expect("a sysctl");
-                Rtnetlink::open().start(&[end.ipv4]);
+                Rtnetlink::open().start(&[end.ipv4], 24);
             });
         }
         pair
@@ -117,7 +117,14 @@ impl VethEnd {
     /// fd99::/64, and sets it up.
     pub fn start(&self) {
         self.netns
-            .inside(|| Rtnetlink::open().start(&[self.ipv4, self.ipv6]));
+            .inside(|| Rtnetlink::open().start(&[self.ipv4, self.ipv6], 24));
+    }
+
+    /// Gives its `eth0` its IPv4 address, as part of a subnet with a prefix of
+    /// so many bits, and sets it up.
+    pub fn start_in(&self, prefix: u8) {
+        self.netns
+            .inside(|| Rtnetlink::open().start(&[self.ipv4], prefix));
     }
 
     /// A packet socket on its `eth0`.
@@ -163,11 +170,11 @@ impl Rtnetlink {
         self.run(self.handle.link().set(up).execute(), "set a link up");
     }
 
-    fn start(&self, addresses: &[IpAddr]) {
+    fn start(&self, addresses: &[IpAddr], ipv4_prefix: u8) {
         use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
         let index = self.index("eth0");
         for address in addresses {
-            let prefix = if address.is_ipv4() { 24 } else { 64 };
+            let prefix = if address.is_ipv4() { ipv4_prefix } else { 64 };
             let mut request = self.handle.address().add(index, *address, prefix);
             request
                 .message_mut()

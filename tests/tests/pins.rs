@@ -3,16 +3,9 @@
 //! If this fails, each restart of the agent is a hole in what the sensor sees,
 //! or a crashed agent's taps stay on the pods for ever.
 
-use std::{
-    fs,
-    num::NonZeroU32,
-    os::fd::{AsRawFd as _, OwnedFd},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, num::NonZeroU32, path::Path, sync::Arc};
 
 use aya::maps::{Array, Map, MapData};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::time::{ClockId, clock_gettime};
 use tap_common::{HEARTBEAT_TIMEOUT_NS, Verdict};
 use tap_userspace::{
@@ -30,7 +23,9 @@ use tap_userspace::{
     },
     model::{Directions, Ledger, Segment, TargetId, pod::PodUid},
 };
-use tests::{Collector, Frames, Hooks, Residue, Transfer, Veth, eventually, frame, tcp_transfer};
+use tests::{
+    Collector, Frames, Hooks, Residue, TestBpffs, Transfer, Veth, eventually, frame, tcp_transfer,
+};
 
 const RING_BYTES: NonZeroU32 = NonZeroU32::new(1 << 25).expect("not 0");
 const TRANSFER_BYTES: usize = 1_000_000;
@@ -68,7 +63,7 @@ fn root_what_passes_between_two_agents_is_delivered_by_the_second() {
         [Verdict::Mirrored, Verdict::Dormant].map(|verdict| total.count(verdict).packets);
     assert_eq!(mirrored + dormant, total.seen.packets, "{total:?}");
     assert!(counts.records < mirrored, "some came out at the first");
-    bpffs.assert_empty();
+    assert_empty(&bpffs);
     Residue::assert_none(&[&veth.pod.netns]);
 }
 
@@ -81,7 +76,7 @@ fn root_what_passes_when_nobody_comes_is_counted_as_agent_away() {
     let target = first.attach(&veth, pins, Directions::Both);
     first.leave(target);
     eventually("the last beat is long ago", || {
-        let age_ns = monotonic_ns() - bpffs.last_beat_ns();
+        let age_ns = monotonic_ns() - last_beat_ns(&bpffs);
         (age_ns > HEARTBEAT_TIMEOUT_NS).then_some(())
     });
     let unseen = transfer(&veth);
@@ -95,7 +90,7 @@ fn root_what_passes_when_nobody_comes_is_counted_as_agent_away() {
     assert!(ledger.closes(), "{ledger:?}");
     let away = ledger.total().count(Verdict::AgentAway);
     assert!(away.bytes > TRANSFER_BYTES as u64, "{away:?} of {unseen:?}");
-    bpffs.assert_empty();
+    assert_empty(&bpffs);
 }
 
 #[test]
@@ -121,7 +116,7 @@ fn root_a_target_that_paused_goes_on_with_the_second_agent() {
         dormant.bytes > TRANSFER_BYTES as u64,
         "{dormant:?} of {unseen:?}"
     );
-    bpffs.assert_empty();
+    assert_empty(&bpffs);
 }
 
 #[test]
@@ -137,7 +132,7 @@ fn root_a_target_that_is_not_taken_over_ends() {
     assert_eq!(second.left.len(), 1);
     drop(second);
     Residue::assert_none(&[&veth.pod.netns]);
-    bpffs.assert_empty();
+    assert_empty(&bpffs);
 }
 
 #[test]
@@ -175,7 +170,7 @@ fn root_the_hook_that_is_asked_for_goes_before_what_is_pinned() {
         let hooks = Hooks::of(&veth.pod.netns, "eth0");
         (hooks.tcx_ingress.is_empty() && hooks.filters_ingress.len() == 1).then_some(())
     });
-    bpffs.assert_empty();
+    assert_empty(&bpffs);
     second.end(target, &veth);
     Residue::assert_none(&[&veth.pod.netns]);
 }
@@ -197,7 +192,7 @@ fn root_pins_of_an_interface_that_is_gone_are_no_obstacle() {
     let sent = transfer(&veth);
     let (_, _, frames) = second.end(target, &veth);
     frame::assert_carries(&frames, &sent);
-    bpffs.assert_empty();
+    assert_empty(&bpffs);
 }
 
 #[test]
@@ -240,7 +235,7 @@ fn root_a_ring_of_another_size_is_made_when_nobody_uses_the_old_one() {
     let bpffs = TestBpffs::new();
     for ring_bytes in [RING_BYTES, NonZeroU32::new(1 << 20).expect("not 0")] {
         drop(Agent::start(&bpffs, ring_bytes));
-        assert_eq!(bpffs.ring_bytes(), ring_bytes.get());
+        assert_eq!(pinned_ring_bytes(&bpffs), ring_bytes.get());
     }
 }
 
@@ -347,46 +342,22 @@ impl Agent {
     }
 }
 
-/// A bpf file system that is mounted nowhere.
-struct TestBpffs(OwnedFd);
+/// Panics if a target's pins are there.
+fn assert_empty(bpffs: &TestBpffs) {
+    assert_eq!(bpffs.targets(NODE), [] as [String; 0]);
+    assert!(bpffs.of(NODE).is_dir());
+}
 
-impl TestBpffs {
-    fn new() -> Self {
-        let context = fsopen("bpf", FsOpenFlags::FSOPEN_CLOEXEC).expect("a bpf file system");
-        fsconfig_create(&context).expect("a bpf file system");
-        let flags = (FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty());
-        Self(fsmount(&context, flags.0, flags.1).expect("a mount"))
-    }
+fn last_beat_ns(bpffs: &TestBpffs) -> u64 {
+    let beats = MapData::from_pin(bpffs.of(NODE).join("HEARTBEAT")).expect("the heartbeat");
+    let beats = Map::from_map_data(beats).expect("a map");
+    let beats = Array::<_, u64>::try_from(beats).expect("an array");
+    beats.get(&0, 0).expect("a beat")
+}
 
-    fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
-    }
-
-    fn of_node(&self) -> PathBuf {
-        let abi = format!("abi{}", tap_common::ABI_VERSION);
-        self.path().join("podtap/n1_example").join(abi)
-    }
-
-    /// Panics if a target's pins are there.
-    fn assert_empty(&self) {
-        let entries = fs::read_dir(self.of_node()).expect("the pins");
-        let folders = entries
-            .map(|entry| entry.expect("an entry").path())
-            .filter(|path| path.is_dir());
-        assert_eq!(folders.collect::<Vec<_>>(), [] as [PathBuf; 0]);
-    }
-
-    fn last_beat_ns(&self) -> u64 {
-        let beats = MapData::from_pin(self.of_node().join("HEARTBEAT")).expect("the heartbeat");
-        let beats = Map::from_map_data(beats).expect("a map");
-        let beats = Array::<_, u64>::try_from(beats).expect("an array");
-        beats.get(&0, 0).expect("a beat")
-    }
-
-    fn ring_bytes(&self) -> u32 {
-        let ring = MapData::from_pin(self.of_node().join("RING")).expect("the ring");
-        ring.info().expect("of the ring").max_entries()
-    }
+fn pinned_ring_bytes(bpffs: &TestBpffs) -> u32 {
+    let ring = MapData::from_pin(bpffs.of(NODE).join("RING")).expect("the ring");
+    ring.info().expect("of the ring").max_entries()
 }
 
 /// `CLOCK_MONOTONIC`: the clock of the heartbeat.

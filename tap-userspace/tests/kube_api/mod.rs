@@ -1,9 +1,15 @@
 //! A scripted API server: plain HTTP on loopback, with just the list, watch,
 //! get and create that podtap asks for.
+//!
+//! The harness in `tests` has this file too, as a module that others see.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each crate with it uses a part of it"
+)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,11 +22,16 @@ use tokio::task::AbortHandle;
 
 /// How the server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// As an API server does.
     Serving,
     /// Every connection is closed without a word.
     Down,
+    /// Connections stay open, and nobody answers.
+    Frozen,
+    /// Everything but its version is refused with 429, to be asked again in a
+    /// second.
+    Throttling,
     /// Every request is refused with 403.
     Forbidding,
     /// It says its version, and refuses all else with 403.
@@ -33,42 +44,51 @@ pub(crate) enum Mode {
     Denying,
 }
 
+/// What there are objects of.
+const KINDS: [&str; 3] = ["pods", "namespaces", "daemonsets"];
+
+/// So many changes are remembered for watches that begin in the past.
+const REMEMBERED: usize = 1000;
+
 /// One request.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// `GET /version`: method and target.
-    pub(crate) line: String,
+    pub line: String,
     /// What came with it.
-    pub(crate) body: String,
+    pub body: String,
 }
 
 struct State {
     mode: Mode,
     version: u64,
-    /// By kind (`pods`, `namespaces`), by name.
+    /// By kind, by name.
     objects: HashMap<&'static str, Vec<Value>>,
     watches: Vec<(&'static str, mpsc::UnboundedSender<String>)>,
+    /// The last changes, by version.
+    past: VecDeque<(u64, &'static str, String)>,
     requests: Vec<Request>,
     connections: Vec<AbortHandle>,
     accepted: usize,
 }
 
 /// The server. It ends when it is dropped.
-pub(crate) struct ApiServer {
+pub struct ApiServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     accepting: AbortHandle,
 }
 
 impl ApiServer {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State {
             mode: Mode::Serving,
             version: 1,
-            objects: HashMap::from([("pods", vec![]), ("namespaces", vec![])]),
+            objects: HashMap::from(KINDS.map(|kind| (kind, vec![]))),
             watches: vec![],
+            past: VecDeque::new(),
             requests: vec![],
             connections: vec![],
             accepted: 0,
@@ -89,23 +109,23 @@ impl ApiServer {
         }
     }
 
-    pub(crate) fn client(&self) -> kube::Client {
+    pub fn client(&self) -> kube::Client {
         self.client_with(None)
     }
 
     /// A client that waits for this long for the next byte.
-    pub(crate) fn client_with(&self, read_timeout: Option<Duration>) -> kube::Client {
+    pub fn client_with(&self, read_timeout: Option<Duration>) -> kube::Client {
         let mut config = kube::Config::new(self.url().parse().expect("a URL"));
         config.read_timeout = read_timeout;
         kube::Client::try_from(config).expect("a client")
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Changes how requests are answered. Everything open is cut off.
-    pub(crate) fn set_mode(&self, mode: Mode) {
+    pub fn set_mode(&self, mode: Mode) {
         let mut state = self.state();
         state.mode = mode;
         state.watches.clear();
@@ -115,7 +135,7 @@ impl ApiServer {
     }
 
     /// Makes or replaces an object, and tells the watches.
-    pub(crate) fn put(&self, kind: &'static str, mut object: Value) {
+    pub fn put(&self, kind: &'static str, mut object: Value) {
         let mut state = self.state();
         state.version += 1;
         object["metadata"]["resourceVersion"] = json!(state.version.to_string());
@@ -129,11 +149,11 @@ impl ApiServer {
             None => objects.push(object.clone()),
         }
         let event = if known.is_some() { "MODIFIED" } else { "ADDED" };
-        state.tell(kind, &json!({"type": event, "object": object}));
+        state.change(kind, &json!({"type": event, "object": object}));
     }
 
     /// Removes an object, and tells the watches.
-    pub(crate) fn remove(&self, kind: &'static str, name: &str) {
+    pub fn remove(&self, kind: &'static str, name: &str) {
         let mut state = self.state();
         state.version += 1;
         let version = state.version.to_string();
@@ -143,24 +163,33 @@ impl ApiServer {
             .position(|old| old["metadata"]["name"] == name);
         let mut object = objects.remove(at.expect("an object"));
         object["metadata"]["resourceVersion"] = json!(version);
-        state.tell(kind, &json!({"type": "DELETED", "object": object}));
+        state.change(kind, &json!({"type": "DELETED", "object": object}));
     }
 
     /// Says something of its own on the watches.
-    pub(crate) fn say(&self, kind: &'static str, event: &Value) {
-        self.state().tell(kind, event);
+    pub fn say(&self, kind: &'static str, event: &Value) {
+        self.state().tell(kind, &format!("{event}\n"));
     }
 
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    /// How many requests have begun with this: method and target.
+    pub fn count(&self, beginning: &str) -> usize {
+        let state = self.state();
+        let requests = state.requests.iter();
+        requests
+            .filter(|request| request.line.starts_with(beginning))
+            .count()
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
     }
 
     /// Connections that were ever made.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.state().accepted
     }
 
-    pub(crate) fn open_watches(&self) -> usize {
+    pub fn open_watches(&self) -> usize {
         let mut state = self.state();
         state.watches.retain(|(_, sender)| !sender.is_closed());
         state.watches.len()
@@ -168,6 +197,12 @@ impl ApiServer {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("not poisoned")
+    }
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiServer").finish_non_exhaustive()
     }
 }
 
@@ -179,10 +214,36 @@ impl Drop for ApiServer {
 }
 
 impl State {
-    fn tell(&self, kind: &str, event: &Value) {
-        for (_, sender) in self.watches.iter().filter(|(of, _)| *of == kind) {
-            let _ = sender.send(format!("{event}\n"));
+    /// Tells of the change that led to the present version.
+    fn change(&mut self, kind: &'static str, event: &Value) {
+        let line = format!("{event}\n");
+        self.tell(kind, &line);
+        if self.past.len() == REMEMBERED {
+            self.past.pop_front();
         }
+        self.past.push_back((self.version, kind, line));
+    }
+
+    fn tell(&self, kind: &str, line: &str) {
+        for (_, sender) in self.watches.iter().filter(|(of, _)| *of == kind) {
+            let _ = sender.send(line.to_owned());
+        }
+    }
+
+    /// A watch on what has changed since a version; 410 if that is forgotten.
+    fn watch(&mut self, kind: &'static str, since: u64) -> Answer {
+        let oldest = self.past.front().map_or(u64::MAX, |(version, ..)| *version);
+        if self.past.len() == REMEMBERED && since + 1 < oldest {
+            return failure(410, "too old");
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for (version, of, line) in &self.past {
+            if *version > since && *of == kind {
+                let _ = sender.send(line.clone());
+            }
+        }
+        self.watches.push((kind, sender));
+        Answer::Lines(receiver)
     }
 
     /// The answer to one request: status and body, or lines without an end;
@@ -193,13 +254,22 @@ impl State {
         let watching = line.contains("watch=true");
         match self.mode {
             Mode::Down => return None,
+            Mode::Frozen => return Some(Answer::Never),
+            Mode::Throttling if line != "GET /version" => {
+                return Some(failure(429, "too many requests"));
+            }
             Mode::Forbidding => return Some(failure(403, "not for you")),
             Mode::Starting if line != "GET /version" => return Some(failure(403, "not yet")),
             Mode::Expired if watching => return Some(failure(410, "too old")),
             Mode::Malformed if line.contains("labelSelector=") => {
                 return Some(failure(400, "unable to parse requirement"));
             }
-            Mode::Serving | Mode::Starting | Mode::Expired | Mode::Malformed | Mode::Denying => {}
+            Mode::Serving
+            | Mode::Throttling
+            | Mode::Starting
+            | Mode::Expired
+            | Mode::Malformed
+            | Mode::Denying => {}
         }
         let path = line.split_once(' ').expect("a target").1;
         let path = path.split('?').next().expect("a path");
@@ -213,9 +283,7 @@ impl State {
                     "namespaces"
                 };
                 if watching {
-                    let (sender, receiver) = mpsc::unbounded_channel();
-                    self.watches.push((kind, sender));
-                    Answer::Lines(receiver)
+                    self.watch(kind, since(&line))
                 } else {
                     let version = self.version.to_string();
                     let items = &self.objects[kind];
@@ -259,6 +327,14 @@ impl State {
                     || failure(404, "pods not found"),
                     |pod| Answer::Whole(200, pod.clone()),
                 ),
+            (false, ["apis", "apps", "v1", "namespaces", _, "daemonsets", name]) => {
+                let sets = &mut self.objects["daemonsets"].iter();
+                sets.find(|set| set["metadata"]["name"] == *name)
+                    .map_or_else(
+                        || failure(404, "daemonsets not found"),
+                        |set| Answer::Whole(200, set.clone()),
+                    )
+            }
             (true, ["apis", "events.k8s.io", "v1", "namespaces", _, "events"]) => {
                 let body = &self.requests.last().expect("this one").body;
                 Answer::Whole(201, serde_json::from_str(body).expect("JSON"))
@@ -270,6 +346,7 @@ impl State {
 }
 
 enum Answer {
+    Never,
     Whole(u16, Value),
     Lines(mpsc::UnboundedReceiver<String>),
 }
@@ -280,6 +357,14 @@ fn failure(code: u16, message: &str) -> Answer {
         "message": message, "reason": "Scripted", "code": code,
     });
     Answer::Whole(code, status)
+}
+
+/// The version from which on a watch wants to know.
+fn since(line: &str) -> u64 {
+    let query = line.split_once('?').map_or("", |(_, query)| query);
+    let mut parameters = query.split('&');
+    let version = parameters.find_map(|parameter| parameter.strip_prefix("resourceVersion="));
+    version.map_or(0, |version| version.parse().expect("a version"))
 }
 
 fn version() -> Value {
@@ -294,6 +379,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         let answer = state.lock().expect("not poisoned").answer(request);
         let sent = match answer {
             None => return,
+            Some(Answer::Never) => return std::future::pending().await,
             Some(Answer::Whole(status, body)) => send_whole(&mut stream, status, &body).await,
             Some(Answer::Lines(lines)) => send_lines(&mut stream, lines).await,
         };
@@ -335,7 +421,12 @@ async fn read_request(stream: &mut TcpStream) -> Option<Request> {
 async fn send_whole(stream: &mut TcpStream, status: u16, body: &Value) -> std::io::Result<()> {
     let body = body.to_string();
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{}content-length: {}\r\n\r\n",
+        if status == 429 {
+            "retry-after: 1\r\n"
+        } else {
+            ""
+        },
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).await
@@ -356,7 +447,7 @@ async fn send_lines(
 }
 
 /// Waits until `done` says so, for thirty seconds at most.
-pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..3000 {
         if done() {
             return;

@@ -8,13 +8,15 @@ use nix::{
     sys::socket::{MsgFlags, send},
 };
 use tests::{
-    Hooks, Running,
+    Hooks,
     bpf::{Attached, Place, drop_protocol},
     eventually,
+    kube_api::Mode,
     packet_socket::{bind_to, unbound},
+    scripted_node::NodeAgent,
 };
 
-use crate::{kube_api::Mode, stage::Stage};
+use crate::stage::Stage;
 
 /// For local experiments (IEEE 802): nobody answers, and nobody else sends it.
 const ETHER_TYPE: u16 = 0x88b5;
@@ -24,7 +26,7 @@ const ETHER_TYPE: u16 = 0x88b5;
 #[ignore = "needs root"]
 fn root_a_tap_that_was_taken_off_is_attached_again() {
     let (stage, mut agent) = tapped(&["--hook", "clsact"]);
-    let pod = &stage.veth.pod.netns;
+    let pod = &stage.web.end.netns;
     assert!(Hooks::of(pod, "eth0").has_podtap());
     pod.run("tc qdisc del dev eth0 clsact");
     assert!(!Hooks::of(pod, "eth0").has_podtap());
@@ -38,7 +40,7 @@ fn root_a_tap_that_was_taken_off_is_attached_again() {
         stage.send_from_peer();
         (stage.metric("podtap_blind_targets") == 0).then_some(())
     });
-    agent.wait_for("the tap sees again");
+    agent.running.wait_for("the tap sees again");
     stage.expect_event("TapSees", "eth0");
     stage.stop(agent);
 }
@@ -48,7 +50,7 @@ fn root_a_tap_that_was_taken_off_is_attached_again() {
 #[ignore = "needs root"]
 fn root_a_tap_behind_a_program_that_drops_becomes_the_first_again() {
     let (stage, agent) = tapped(&[]);
-    let pod = &stage.veth.pod.netns;
+    let pod = &stage.web.end.netns;
     let foreign = drop_protocol(ETHER_TYPE);
     let program = ("foreign", foreign.as_slice());
     let attached = Attached::new((pod, "eth0"), TcAttachType::Ingress, Place::First, program);
@@ -72,7 +74,7 @@ fn root_a_tap_behind_a_program_that_drops_becomes_the_first_again() {
 #[ignore = "needs root"]
 fn root_a_pod_that_sends_around_tc_is_told_of() {
     let (stage, mut agent) = tapped(&[]);
-    let pod = &stage.veth.pod;
+    let pod = &stage.web.end;
     let index = pod.link().index;
     let around = pod.netns.inside(|| {
         let socket = unbound(libc::PACKET_QDISC_BYPASS)?;
@@ -92,8 +94,8 @@ fn root_a_pod_that_sends_around_tc_is_told_of() {
             stage.has_event(reason, text).then_some(())
         });
     }
-    agent.wait_for("the tap is blind");
-    agent.wait_for("the tap is blind");
+    agent.running.wait_for("the tap is blind");
+    agent.running.wait_for("the tap is blind");
     assert_eq!(stage.metric("podtap_blind_targets"), 1);
     // What is received is seen as before.
     let seen = "podtap_pod_seen_skbs_total{namespace=\"shop\",pod=\"web\",direction=\"in\"}";
@@ -106,11 +108,11 @@ fn root_a_pod_that_sends_around_tc_is_told_of() {
     assert_eq!(log.matches("the tap is blind").count(), 2, "{log}");
 }
 
-fn tapped(arguments: &[&str]) -> (Stage, Running) {
+fn tapped(arguments: &[&str]) -> (Stage, NodeAgent) {
     let stage = Stage::new();
-    stage.api.put("pods", stage.pod("web", 1));
-    stage.api.set_mode(Mode::Serving);
-    let agent = stage.start(stage.agent().args(arguments));
+    stage.node.api.put("pods", stage.web.labelled());
+    stage.node.api.set_mode(Mode::Serving);
+    let agent = stage.node.start(stage.agent().args(arguments));
     stage.wait_for_metric("podtap_attached_targets", 1);
     (stage, agent)
 }
@@ -123,7 +125,7 @@ fn frame() -> Vec<u8> {
 
 impl Stage {
     fn send_from_peer(&self) {
-        let socket = self.veth.peer.packet_socket();
+        let socket = self.peer.end.packet_socket();
         for _ in 0..10 {
             socket.send(&frame()).expect("to send");
         }
@@ -131,7 +133,7 @@ impl Stage {
 
     fn has_event(&self, reason: &str, text: &str) -> bool {
         let reason = format!("\"reason\":\"{reason}\"");
-        let requests = self.api.requests();
+        let requests = self.node.api.requests();
         requests
             .iter()
             .any(|request| request.body.contains(&reason) && request.body.contains(text))

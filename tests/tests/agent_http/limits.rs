@@ -3,42 +3,28 @@
 //! If this fails, podtap takes a node down with it, or a pod waits for a place
 //! that is free.
 
-use std::{fs, os::unix::fs::symlink};
-
 use serde_json::{Value, json};
-use tests::{Residue, Veth, eventually, podtap, run, udp_datagrams};
+use tests::{Residue, ScriptedPod, eventually, kube_api::Mode, podtap, run, udp_datagrams};
 
-use crate::{kube_api::Mode, stage::Stage};
-
-/// Puts a process of a second pod on the node: where it lives.
-pub(crate) fn second_pod(stage: &Stage, pod: &Value) -> Veth {
-    let veth = Veth::ipv4_only();
-    let process = stage.path("proc/101");
-    fs::create_dir_all(process.join("ns")).expect("a folder");
-    let uid = pod["metadata"]["uid"].as_str().expect("a UID");
-    fs::write(process.join("cgroup"), format!("0::/kubepods/pod{uid}/c\n")).expect("a file");
-    symlink(veth.pod.netns.path(), process.join("ns/net")).expect("a link");
-    veth
-}
+use crate::stage::Stage;
 
 /// A pod that was made in that year.
-fn pod_of(stage: &Stage, name: &str, number: u8, year: u16) -> Value {
-    let mut pod = stage.pod(name, number);
+fn made_in(year: u16, pod: &ScriptedPod) -> Value {
+    let mut pod = pod.labelled();
     pod["metadata"]["creationTimestamp"] = json!(format!("{year}-01-01T00:00:00Z"));
     pod
 }
 
-fn namespace(label: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": "bank", "labels": {"podtap.dev/tap": label}},
-    })
+/// The other namespace enforces the tap of its pods.
+fn enforce_bank(stage: &Stage) {
+    let labels = json!({"podtap.dev/tap": "enforced"});
+    stage.node.namespace("bank", &labels);
 }
 
 pub(crate) fn status(stage: &Stage) -> String {
     let mut command = podtap();
     command.arg("status").arg("--socket");
-    let output = run(command.arg(stage.path("agent.sock")));
+    let output = run(command.arg(stage.node.socket()));
     assert!(output.status.success());
     String::from_utf8(output.stdout).expect("text")
 }
@@ -49,7 +35,7 @@ fn tapped(stage: &Stage, name: &str) -> bool {
 
 /// Notes of the Events that were sent.
 fn notes(stage: &Stage) -> Vec<String> {
-    let requests = stage.api.requests();
+    let requests = stage.node.api.requests();
     let events = requests
         .iter()
         .filter(|request| request.line.starts_with("POST"));
@@ -74,15 +60,14 @@ pub(crate) fn wait_for_note(stage: &Stage, text: &str) {
 fn root_a_full_node_taps_the_older_pod_and_an_enforced_one_before_it() {
     const REFUSED: &str = "podtap_refused_pods{reason=\"target_limit\"}";
     let stage = Stage::new();
-    let new = pod_of(&stage, "new", 2, 2026);
-    let veth = second_pod(&stage, &new);
-    stage.api.put("pods", new);
-    stage.api.set_mode(Mode::Serving);
-    let agent = stage.start(stage.agent().args(["--max-targets", "1"]));
+    let new = stage.node.pod("new");
+    stage.node.api.put("pods", made_in(2026, &new));
+    stage.node.api.set_mode(Mode::Serving);
+    let agent = stage.node.start(stage.agent().args(["--max-targets", "1"]));
     eventually("new is tapped", || tapped(&stage, "new").then_some(()));
 
     // An older one comes: it has the place.
-    stage.api.put("pods", pod_of(&stage, "web", 1, 2025));
+    stage.node.api.put("pods", made_in(2025, &stage.web));
     eventually("web is tapped", || tapped(&stage, "web").then_some(()));
     stage.wait_for_metric(REFUSED, 1);
     assert_eq!(stage.metric("podtap_attached_targets"), 1);
@@ -94,30 +79,30 @@ fn root_a_full_node_taps_the_older_pod_and_an_enforced_one_before_it() {
     wait_for_note(&stage, "new: TargetLimit: this node taps at most 1");
 
     // The newer one's namespace enforces its tap.
-    let mut enforced = pod_of(&stage, "new", 2, 2026);
+    let mut enforced = made_in(2026, &new);
     enforced["metadata"]["namespace"] = json!("bank");
-    stage.api.put("namespaces", namespace("enforced"));
-    stage.api.put("pods", enforced);
+    enforce_bank(&stage);
+    stage.node.api.put("pods", enforced);
     eventually("new is tapped", || tapped(&stage, "new").then_some(()));
     assert!(status(&stage).contains("shop/web is not tapped (TargetLimit)"));
 
     // Its end is room for the other, which nobody has to ask for.
-    stage.api.remove("pods", "new");
+    stage.node.api.remove("pods", "new");
     eventually("web is tapped", || tapped(&stage, "web").then_some(()));
     stage.wait_for_metric(REFUSED, 0);
     stage.stop(agent);
-    Residue::assert_none(&[&veth.pod.netns]);
+    Residue::assert_none(&[&new.end.netns]);
 }
 
 #[test]
 #[ignore = "needs root"]
 fn root_an_interface_that_comes_to_a_full_node_is_left_out_and_said_so() {
     let stage = Stage::new();
-    stage.api.put("pods", stage.pod("web", 1));
-    stage.api.set_mode(Mode::Serving);
-    let agent = stage.start(stage.agent().args(["--max-targets", "1"]));
+    stage.node.api.put("pods", stage.web.labelled());
+    stage.node.api.set_mode(Mode::Serving);
+    let agent = stage.node.start(stage.agent().args(["--max-targets", "1"]));
     stage.wait_for_metric("podtap_attached_targets", 1);
-    let pod = &stage.veth.pod.netns;
+    let pod = &stage.web.end.netns;
     // By the look that finds the second, the first is no news.
     for name in ["late", "later"] {
         pod.run(&format!("ip link add {name} type veth peer name {name}-p"));
@@ -143,17 +128,16 @@ fn root_an_interface_that_comes_to_a_full_node_is_left_out_and_said_so() {
 fn root_the_newest_pod_makes_room_while_all_carry_too_much() {
     const REFUSED: &str = "podtap_refused_pods{reason=\"rate_limit\"}";
     let stage = Stage::new();
-    let new = pod_of(&stage, "new", 2, 2026);
-    let veth = second_pod(&stage, &new);
-    stage.api.put("namespaces", namespace("enforced"));
-    stage.api.put("pods", new.clone());
-    let mut old = pod_of(&stage, "web", 1, 2025);
+    let new = stage.node.pod("new");
+    enforce_bank(&stage);
+    stage.node.api.put("pods", made_in(2026, &new));
+    let mut old = made_in(2025, &stage.web);
     old["metadata"]["namespace"] = json!("bank");
-    stage.api.put("pods", old);
-    stage.api.set_mode(Mode::Serving);
-    let agent = stage.start(stage.agent().args(["--max-rate", "10k"]));
+    stage.node.api.put("pods", old);
+    stage.node.api.set_mode(Mode::Serving);
+    let agent = stage.node.start(stage.agent().args(["--max-rate", "10k"]));
     stage.wait_for_metric("podtap_attached_targets", 2);
-    let (pod, peer) = (&stage.veth.pod, &stage.veth.peer);
+    let (pod, peer) = (&stage.web.end, &stage.peer.end);
     eventually("the newer one makes room", || {
         udp_datagrams((pod, pod.ipv4), (peer, peer.ipv4), &[1000; 20], None);
         (stage.metric(REFUSED) == 1).then_some(())
@@ -166,10 +150,10 @@ fn root_the_newest_pod_makes_room_while_all_carry_too_much() {
         "new: RateLimit: the tapped pods of this node carried",
     );
     // It is to be tapped otherwise: that is tried at once.
-    let mut light = new;
+    let mut light = made_in(2026, &new);
     light["metadata"]["annotations"] = json!({"podtap.dev/direction": "in"});
-    stage.api.put("pods", light);
+    stage.node.api.put("pods", light);
     eventually("new is tapped", || tapped(&stage, "new").then_some(()));
     stage.stop(agent);
-    Residue::assert_none(&[&veth.pod.netns]);
+    Residue::assert_none(&[&new.end.netns]);
 }

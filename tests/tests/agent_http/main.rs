@@ -6,8 +6,6 @@
 //! work is restarted, or the numbers are not those of the packets.
 
 mod blind;
-#[path = "../../../tap-userspace/tests/kube_api/mod.rs"]
-mod kube_api;
 mod limits;
 mod memory;
 mod pause;
@@ -15,16 +13,15 @@ mod stage;
 
 use std::net::TcpListener;
 
-use kube_api::Mode;
 use serde_json::Value;
 use stage::{ADDRESS, Stage, value};
-use tests::{PacketSocket, Residue, Running, eventually, ping, run, udp_datagrams};
+use tests::{PacketSocket, Residue, eventually, kube_api::Mode, ping, run, udp_datagrams};
 
 #[test]
 #[ignore = "needs root"]
 fn root_probes_and_numbers_follow_the_agent() {
     let stage = Stage::new();
-    let agent = stage.start(&mut stage.agent());
+    let agent = stage.node.start(&mut stage.agent());
     // It lives, and it cannot tap what nobody has told it.
     assert_eq!(stage.get("/healthz").status, 200);
     let waits = stage.get("/readyz");
@@ -34,8 +31,8 @@ fn root_probes_and_numbers_follow_the_agent() {
     assert_eq!(stage.metric("podtap_ready"), 0);
     assert_eq!(stage.get("/").status, 404);
 
-    stage.api.put("pods", stage.pod("web", 1));
-    stage.api.set_mode(Mode::Serving);
+    stage.node.api.put("pods", stage.web.labelled());
+    stage.node.api.set_mode(Mode::Serving);
     stage.wait_for_metric("podtap_attached_targets", 1);
     eventually("it is ready", || {
         (stage.get("/readyz").status == 200).then_some(())
@@ -54,7 +51,7 @@ fn root_probes_and_numbers_follow_the_agent() {
     traffic_is_counted(&stage);
 
     // The API server goes, the tap stays.
-    stage.api.set_mode(Mode::Down);
+    stage.node.api.set_mode(Mode::Down);
     stage.wait_for_metric("podtap_api_state{state=\"away\"}", 1);
     for path in ["/readyz", "/healthz"] {
         assert_eq!(stage.get(path).status, 200, "{path}");
@@ -63,11 +60,9 @@ fn root_probes_and_numbers_follow_the_agent() {
 
     // The pod goes, what it said stays in the sums.
     let before = stage.get("/metrics").body;
-    stage.api.set_mode(Mode::Serving);
-    eventually("both watches", || {
-        (stage.api.open_watches() == 2).then_some(())
-    });
-    stage.api.remove("pods", "web");
+    stage.node.api.set_mode(Mode::Serving);
+    stage.node.wait_for_watches();
+    stage.node.api.remove("pods", "web");
     stage.wait_for_metric("podtap_attached_targets", 0);
     let after = stage.get("/metrics").body;
     assert!(!after.contains("pod=\"web\""), "{after}");
@@ -89,13 +84,14 @@ fn root_probes_and_numbers_follow_the_agent() {
 #[ignore = "needs root"]
 fn root_who_listens_on_the_tap_is_counted() {
     let stage = Stage::new();
-    let agent = stage.start(&mut stage.agent());
+    let agent = stage.node.start(&mut stage.agent());
     stage.wait_for_metric("podtap_tap_readers", 0);
-    let links = stage.node.links();
+    let links = stage.node.netns.links();
     let tap = links.iter().find(|link| link.kind == "tun");
     let index = tap.expect("the tap").index;
     let sensor = stage
         .node
+        .netns
         .inside(|| PacketSocket::open(index).expect("a packet socket"));
     stage.wait_for_metric("podtap_tap_readers", 1);
     drop(sensor);
@@ -109,7 +105,7 @@ fn traffic_is_counted(stage: &Stage) {
         let labels = format!("namespace=\"shop\",pod=\"web\",direction=\"{direction}\"");
         stage.metric(&format!("podtap_pod_seen_skbs_total{{{labels}}}"))
     };
-    let (pod, peer) = (&stage.veth.pod, &stage.veth.peer);
+    let (pod, peer) = (&stage.web.end, &stage.peer.end);
     // ARP is done.
     ping(pod, peer, 100);
     let before = (seen("in"), seen("out"));
@@ -146,11 +142,13 @@ fn traffic_is_counted(stage: &Stage) {
 #[ignore = "needs root"]
 fn root_pods_are_in_no_label_unless_they_may() {
     let stage = Stage::new();
-    stage.api.put("pods", stage.pod("web", 1));
-    stage.api.set_mode(Mode::Serving);
-    let agent = stage.start(stage.agent().args(["--metrics-pods", "false"]));
+    stage.node.api.put("pods", stage.web.labelled());
+    stage.node.api.set_mode(Mode::Serving);
+    let agent = stage
+        .node
+        .start(stage.agent().args(["--metrics-pods", "false"]));
     stage.wait_for_metric("podtap_attached_targets", 1);
-    ping(&stage.veth.pod, &stage.veth.peer, 100);
+    ping(&stage.web.end, &stage.peer.end, 100);
     let page = stage.get("/metrics").body;
     assert!(!page.contains("podtap_pod_"), "{page}");
     assert!(!page.contains("shop"), "{page}");
@@ -164,8 +162,10 @@ fn root_pods_are_in_no_label_unless_they_may() {
 fn root_what_is_logged_changes_while_the_agent_runs() {
     const DEBUG: &str = "not tapped yet";
     let stage = Stage::new();
-    stage.api.set_mode(Mode::Serving);
-    let mut agent = stage.start(stage.agent().args(["--log-format", "json"]));
+    stage.node.api.set_mode(Mode::Serving);
+    let mut agent = stage
+        .node
+        .start(stage.agent().args(["--log-format", "json"]));
     let (success, said) = stage.log(&["dbug"]);
     assert!(!success, "{said}");
     assert!(said.contains("dbug is no level"), "{said}");
@@ -175,8 +175,10 @@ fn root_what_is_logged_changes_while_the_agent_runs() {
     let (success, said) = stage.log(&["info,tap_userspace::agent=debug"]);
     assert!(success, "{said}");
     assert!(said.contains("tap_userspace::agent=debug"), "{said}");
-    stage.api.put("pods", stage.pod("ghost", 2));
-    agent.wait_for(DEBUG);
+    let mut ghost = stage.node.unconnected_pod("ghost");
+    ghost.end_processes();
+    stage.node.api.put("pods", ghost.labelled());
+    agent.running.wait_for(DEBUG);
     stage.wait_for_metric("podtap_refused_pods{reason=\"netns_not_found\"}", 1);
     assert!(stage.metric("podtap_attach_failures_total") >= 7);
     assert_eq!(stage.metric("podtap_attached_pods"), 0);
@@ -210,23 +212,23 @@ fn root_what_is_logged_changes_while_the_agent_runs() {
 #[ignore = "needs root"]
 fn root_an_address_that_is_taken_is_one_line_that_names_it() {
     let stage = Stage::new();
-    let taken = stage.node.inside(|| TcpListener::bind(ADDRESS));
+    let taken = stage.node.netns.inside(|| TcpListener::bind(ADDRESS));
     let _taken = taken.expect("the address");
-    let output = stage.node.inside(|| run(&mut stage.agent()));
+    let output = stage.node.netns.inside(|| run(&mut stage.agent()));
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(!output.status.success(), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     let reason = format!("cannot listen for HTTP on {ADDRESS}: Address already in use");
     assert!(said.contains(&reason), "{said}");
-    assert!(!stage.path("agent.sock").exists());
-    Residue::assert_none(&[&stage.node, &stage.veth.pod.netns]);
+    assert!(!stage.node.socket().exists());
+    Residue::assert_none(&[&stage.node.netns, &stage.web.end.netns]);
 }
 
 #[test]
 #[ignore = "needs root"]
 fn root_an_agent_that_is_not_told_to_listens_on_nothing() {
     let stage = Stage::new();
-    stage.api.set_mode(Mode::Serving);
+    stage.node.api.set_mode(Mode::Serving);
     let mut command = stage.agent();
     let with_http: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     let without = with_http
@@ -234,9 +236,10 @@ fn root_an_agent_that_is_not_told_to_listens_on_nothing() {
         .filter(|argument| *argument != "--http" && *argument != ADDRESS);
     command = tests::podtap();
     command.args(without).env_remove("PODTAP_LOG");
-    let agent: Running = stage.start(&mut command);
+    let agent = stage.node.start(&mut command);
     let listening = stage
         .node
+        .netns
         .run("ss --no-header --listening --tcp --udp --processes");
     assert!(!listening.contains("\"podtap\""), "{listening}");
     stage.stop(agent);

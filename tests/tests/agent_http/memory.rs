@@ -54,7 +54,7 @@ fn root_a_memory_limit_below_the_rings_size_is_said_at_the_start() {
     let stage = Stage::new();
     let limited = Limited::new(96 << 20);
     let start = || run(&mut limited.put(&stage.agent()));
-    let output = stage.node.inside(start);
+    let output = stage.node.netns.inside(start);
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -66,7 +66,7 @@ fn root_a_memory_limit_below_the_rings_size_is_said_at_the_start() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert!(!stage.path("agent.sock").exists());
+    assert!(!stage.node.socket().exists());
 
     let mut doctor = podtap();
     doctor.args(["doctor", "--no-api"]);
@@ -82,5 +82,5 @@ fn root_a_memory_limit_below_the_rings_size_is_said_at_the_start() {
     doctor.args(["--ring-bytes", "16777216"]);
     let fits = memory(&doctor);
     assert!(fits.starts_with("ok"), "{fits}");
-    Residue::assert_none(&[&stage.node, &stage.veth.pod.netns]);
+    Residue::assert_none(&[&stage.node.netns, &stage.web.end.netns]);
 }
