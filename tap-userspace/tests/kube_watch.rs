@@ -192,6 +192,39 @@ async fn an_api_server_that_goes_away_and_comes_back() {
     until("caught up", || watching.wanted("new").is_some()).await;
 }
 
+/// The time is made up: it goes on when nobody has anything to do.
+#[tokio::test(start_paused = true)]
+async fn an_absence_of_ten_minutes_changes_nothing_and_is_caught_up() {
+    let server = ApiServer::start().await;
+    server.put("pods", pod("web", 1, yes()));
+    server.put("pods", pod("old", 2, yes()));
+    let mut watching = Watching::start(&server);
+    watching.synced().await;
+    until("both watches", || server.open_watches() == 2).await;
+    watching.watch.desired.mark_unchanged();
+    server.set_mode(Mode::Down);
+    server.remove("pods", "old");
+    server.put("pods", pod("new", 3, yes()));
+    let asked = server.requests().len();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(watching.api(), ApiState::Away);
+    assert!(!watching.watch.desired.has_changed().expect("alive"));
+    // At intervals of up to half a minute, each watch.
+    let asked = server.requests().len() - asked;
+    assert!((20..=100).contains(&asked), "{asked} requests");
+
+    server.set_mode(Mode::Serving);
+    until("caught up", || {
+        watching.wanted("new").is_some() && watching.wanted("old").is_none()
+    })
+    .await;
+    assert_eq!(
+        watching.wanted("web"),
+        Some(Wanted::Tapped(Settings::default()))
+    );
+    assert_eq!(watching.api(), ApiState::There);
+}
+
 #[tokio::test]
 async fn a_watch_that_hangs_is_opened_anew_and_nobody_is_alarmed() {
     let server = ApiServer::start().await;

@@ -10,6 +10,7 @@ mod capture_file;
 mod closing_lines;
 mod collector;
 pub mod craft;
+mod footprint;
 pub mod frame;
 mod hooks;
 #[path = "../../tap-userspace/tests/kube_api/mod.rs"]
@@ -34,6 +35,7 @@ pub use bpffs::TestBpffs;
 pub use capture_file::{CaptureFile, Captured, Statistics};
 pub use closing_lines::ClosingLines;
 pub use collector::{Collector, Frames};
+pub use footprint::{Footprint, anonymous_bytes, resident_bytes};
 pub use hooks::Hooks;
 pub use metadata::metadata_is_true;
 pub use netns::TestNetns;

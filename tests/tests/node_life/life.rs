@@ -1,0 +1,144 @@
+//! Pods that end, do not end, and follow each other.
+
+use std::time::Duration;
+
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use tests::{
+    DEADLINE, PacketSocket, ScriptedNode, ScriptedPod, eventually, scripted_node::TAP,
+    udp_datagrams,
+};
+
+use crate::{expect_traffic_seen, target, trouble::events_of};
+
+#[test]
+#[ignore = "needs root"]
+fn root_an_address_that_another_pod_takes_over_is_the_others_alone() {
+    let node = ScriptedNode::new();
+    let peer = node.pod("peer");
+    let agent = node.start(&mut node.agent());
+    node.wait_for_watches();
+    let tap = node.netns.link(TAP).expect("the tap").index;
+    let sensor = node.netns.inside(|| PacketSocket::open(tap));
+    let sensor = sensor.expect("a packet socket");
+    // What is told first, the end or the beginning, is a matter of chance.
+    for is_end_first in [true, false] {
+        let first = node.pod("first");
+        let address = first.ip;
+        node.api.put("pods", first.labelled());
+        node.wait_for_tapped(&[&first]);
+        send(&first, &peer, 111);
+        expect_frames(&sensor, &first, 111);
+
+        drop(first);
+        let mut second = node.pod_with("second", address);
+        second.namespace = "bank".into();
+        if is_end_first {
+            node.api.remove("pods", "first");
+        }
+        node.api.put("pods", second.labelled());
+        if !is_end_first {
+            node.api.remove("pods", "first");
+        }
+        let status = node.wait_for_tapped(&[&second]);
+        assert_eq!(target(&status, &second).namespace, "bank");
+        send(&second, &peer, 222);
+        expect_frames(&sensor, &second, 222);
+        node.api.remove("pods", "second");
+        node.wait_for_tapped(&[]);
+    }
+    node.end_all(agent, &[&peer]);
+}
+
+/// So many datagrams of that length.
+fn send(from: &ScriptedPod, to: &ScriptedPod, length: usize) {
+    let (from, to) = (&from.end, &to.end);
+    udp_datagrams((from, from.ipv4), (to, to.ipv4), &[length; 5], None);
+}
+
+/// Panics unless all datagrams that come on the tap are of that address and
+/// length, and those five do come.
+fn expect_frames(sensor: &PacketSocket, from: &ScriptedPod, length: usize) {
+    let mut seen = 0;
+    while seen < 5 {
+        let frame = sensor.receive(DEADLINE).expect("the tap").expect("a frame");
+        seen += usize::from(is_datagram(&frame, from, length));
+    }
+    while let Some(frame) = sensor.receive(Duration::from_millis(1)).expect("the tap") {
+        is_datagram(&frame, from, length);
+    }
+}
+
+fn is_datagram(frame: &[u8], from: &ScriptedPod, length: usize) -> bool {
+    let packet = SlicedPacket::from_ethernet(frame).expect("a frame");
+    let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) = (packet.net, packet.transport)
+    else {
+        return false;
+    };
+    assert_eq!(ip.header().source_addr(), from.ip);
+    assert_eq!(udp.payload().len(), length, "of the pod before");
+    true
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_a_namespace_that_is_gone_before_the_api_says_so_ends_its_tap() {
+    let node = ScriptedNode::new();
+    let (web, other) = (node.pod("web"), node.pod("other"));
+    node.api.put("pods", web.labelled());
+    let agent = node.start(&mut node.agent());
+    node.wait_for_tapped(&[&web]);
+    node.wait_for_watches();
+    let object = web.labelled();
+    let uid = web.uid.clone();
+    drop(web);
+    node.wait_for_tapped(&[]);
+
+    let told = node
+        .api
+        .count("POST /apis/events.k8s.io/v1/namespaces/shop");
+    node.api.remove("pods", "web");
+    node.api.put("pods", other.labelled());
+    node.wait_for_tapped(&[&other]);
+    let status = node.status();
+    assert_eq!(status.refused, [], "of a pod that is gone: {object}");
+    eventually("it is told that the other one is tapped", || {
+        (events_of(&node, &other) == ["Tapped"]).then_some(())
+    });
+    let events = node
+        .api
+        .count("POST /apis/events.k8s.io/v1/namespaces/shop");
+    // That it ended, and if that was long ago, that it is not to be found; of
+    // its deletion nothing.
+    assert!(events - told <= 3, "{:?}", node.api.requests());
+    let log = node.end_all(agent, &[&other]);
+    assert!(!log.contains("ERROR"), "{log}");
+    assert_eq!(log.matches("the interface is gone").count(), 1, "{log}");
+    let untapped = log.lines().filter(|line| {
+        line.contains("untapped") && (line.contains("shop/web") || line.contains(&uid))
+    });
+    assert_eq!(untapped.count(), 1, "{log}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_a_pod_that_never_ends_terminating_stays_tapped() {
+    let node = ScriptedNode::new();
+    let [web, peer, other] = ["web", "peer", "other"].map(|name| node.pod(name));
+    node.api.put("pods", web.labelled());
+    let agent = node.start(&mut node.agent());
+    let before = node.wait_for_tapped(&[&web]);
+    node.wait_for_watches();
+    let mut object = web.labelled();
+    object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    object["metadata"]["deletionGracePeriodSeconds"] = 30.into();
+    node.api.put("pods", object);
+    // What comes after it on the watch is done.
+    node.api.put("pods", other.labelled());
+    let after = node.wait_for_tapped(&[&web, &other]);
+    assert_eq!(
+        target(&after, &web).since_ns,
+        target(&before, &web).since_ns
+    );
+    expect_traffic_seen(&node, &web, &peer);
+    node.end_all(agent, &[&web, &peer, &other]);
+}
