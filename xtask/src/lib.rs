@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod chaos;
 pub mod cluster;
 pub mod demo;
 pub mod fuzz;

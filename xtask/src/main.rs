@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::cluster::{self, Cluster, Options};
-use xtask::{bench, build, demo, fuzz, image, kernels, process, test};
+use xtask::{bench, build, chaos, demo, fuzz, image, kernels, process, test};
 
 #[derive(Parser)]
 #[command(
@@ -54,6 +54,16 @@ enum Task {
         /// How long each target is run.
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u64,
+    },
+    /// Pods, agents and the API server in disorder, on a node without a
+    /// cluster: what is desired stands in the end, and nothing else.
+    Chaos {
+        /// How long.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// Of a run that is to be repeated.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// What the manifests and the chart render to.
     Manifests,
@@ -129,6 +139,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => drop(build::build()?),
         Task::Test { quick } => test::test(quick)?,
         Task::Manifests => test::manifests()?,
+        Task::Chaos { minutes, seed } => chaos::run(minutes, seed)?,
         Task::Demo { keep, tries } => demo::demo(keep, tries)?,
         Task::Bench {
             rounds,

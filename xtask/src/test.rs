@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything, on a fresh machine.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::Path,
     process::{Command, ExitCode},
@@ -186,16 +187,19 @@ fn cluster_tests(podtap: &[(&str, &Path)]) -> Result<()> {
 }
 
 /// Runs a test command on the caller's own terminal, so that the runners'
-/// closing lines are seen. `programs` are those it is to use, each by the name
-/// of the environment's variable that says where it is.
-fn cargo_test(arguments: &[&str], programs: &[(&str, &Path)]) -> Result<()> {
+/// closing lines are seen. `environment` has the programs that it is to use,
+/// each by the name of the variable that says where it is.
+pub(crate) fn cargo_test(
+    arguments: &[&str],
+    environment: &[(&str, impl AsRef<OsStr>)],
+) -> Result<()> {
     let status = interactive(
         Command::new(env!("CARGO"))
             .current_dir(workspace())
             // All that fails is to be known after one run.
             .args(["test", "--locked", "--no-fail-fast"])
             .args(arguments)
-            .envs(programs.iter().copied()),
+            .envs(environment.iter().map(|(name, value)| (name, value))),
     )?;
     ensure!(
         status.success(),
