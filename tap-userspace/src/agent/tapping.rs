@@ -8,10 +8,11 @@ mod left;
 mod pause;
 mod rate;
 mod report;
+mod tell;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use attach::{Attach, Scan};
+use attach::{Attach, AttachError, Scan};
 pub(super) use interfaces::{InterfacesError, wanted_links};
 
 use super::{
@@ -171,6 +172,7 @@ impl Tapping {
         }
         let pods = within(pods, &self.actual, self.options.max_targets);
         let actions = plan(&pods, &self.actual, now);
+        let mut attaching = Vec::new();
         for action in actions {
             match action {
                 Action::Detach { uid, why } => {
@@ -187,16 +189,18 @@ impl Tapping {
                     self.actual.failed.remove(&pod.uid);
                     self.actual.refused.insert(pod.uid.clone(), refusal);
                 }
-                Action::Attach { pod, settings } => {
-                    // One for all of them, made after they were asked for.
-                    let scan = scan.get_or_insert_with(|| self.scan());
-                    if self.attach(&pod, settings, scan, datapath) == Attach::NoRoom {
-                        return Followed::PlanAgain;
-                    }
-                }
+                Action::Attach { pod, settings } => attaching.push((pod, settings)),
             }
         }
-        Followed::All
+        if attaching.is_empty() {
+            return Followed::All;
+        }
+        // One for all of them, made after they were asked for.
+        let scan = scan.get_or_insert_with(|| self.scan());
+        match self.attach(attaching, scan, datapath) {
+            Attach::Tried => Followed::All,
+            Attach::NoRoom => Followed::PlanAgain,
+        }
     }
 
     /// When [`Tapping::follow`] is to be called again though nothing changed.
