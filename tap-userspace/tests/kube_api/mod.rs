@@ -439,7 +439,14 @@ async fn send_lines(
     let head = "HTTP/1.1 200 X\r\ncontent-type: application/json\r\n\
                 transfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
-    while let Some(line) = lines.recv().await {
+    loop {
+        let mut more = [0; 1];
+        let line = tokio::select! {
+            // A client says nothing while it watches: it has gone.
+            _ = stream.read(&mut more) => return Ok(()),
+            line = lines.recv() => line,
+        };
+        let Some(line) = line else { break };
         let chunk = format!("{:x}\r\n{line}\r\n", line.len());
         stream.write_all(chunk.as_bytes()).await?;
     }
