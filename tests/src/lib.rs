@@ -48,4 +48,4 @@ pub use scripted_node::{ScriptedNode, ScriptedPod};
 pub use tap::Tap;
 pub use traffic::{Datagrams, Transfer, ping, tcp_transfer, udp_datagrams};
 pub use veth::{Veth, VethEnd};
-pub use wait::{DEADLINE, eventually, eventually_equal};
+pub use wait::{DEADLINE, eventually, eventually_equal, pause};

@@ -25,6 +25,15 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits for that long: for what is to be done at a pace. (A thread may be
+/// woken before, for no reason.)
+pub fn pause(duration: Duration) {
+    let until = Instant::now() + duration;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
+    }
+}
+
 /// Looks until both sides are the same; panics with both if they never are.
 pub fn eventually_equal<T: PartialEq + std::fmt::Debug>(
     what: &str,

@@ -12,5 +12,6 @@ pub mod image;
 pub mod kernels;
 pub mod process;
 pub mod prometheus;
+pub mod scale;
 pub mod setup;
 pub mod test;

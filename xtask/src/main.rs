@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::cluster::{self, Cluster, Options};
-use xtask::{bench, build, chaos, demo, fuzz, image, kernels, process, test};
+use xtask::{bench, build, chaos, demo, fuzz, image, kernels, process, scale, test};
 
 #[derive(Parser)]
 #[command(
@@ -91,6 +91,22 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
     },
+    /// The agent with as many pods as a node has: start, memory, what a packet
+    /// costs, how soon a label has its effect.
+    Scale {
+        /// How many pods.
+        #[arg(long, default_value_t = 250)]
+        pods: u32,
+        /// How often an agent is started for them; a result has at least 3.
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// How often a pod is labelled, and how often one is born.
+        #[arg(long, default_value_t = 100)]
+        tries: u32,
+        /// Measure this binary instead of building one.
+        #[arg(long, value_name = "FILE")]
+        podtap: Option<PathBuf>,
+    },
     /// A real Kubernetes on this computer.
     Cluster {
         #[command(subcommand)]
@@ -157,6 +173,17 @@ fn run(task: Task) -> Result<ExitCode> {
             json,
             podtap,
             against,
+        })?,
+        Task::Scale {
+            pods,
+            rounds,
+            tries,
+            podtap,
+        } => scale::run(&scale::Options {
+            pods,
+            rounds,
+            tries,
+            podtap,
         })?,
         Task::Kernels { kernel } => return kernels::run(&kernel),
         Task::Fuzz { target, seconds } => {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tests::ScriptedPod;
+use tests::{ScriptedPod, pause};
 
 /// Where pods and node are spoken to. Nobody has to read.
 const PORT: u16 = 9999;
@@ -85,7 +85,7 @@ impl Drop for Traffic {
 fn send(sockets: &Sockets, is_paused: &AtomicBool, is_over: &AtomicBool) {
     let mut turn = 0;
     while !is_over.load(Ordering::Relaxed) {
-        thread::park_timeout(PAUSE);
+        pause(PAUSE);
         let sockets = sockets.lock().expect("not poisoned");
         if is_paused.load(Ordering::Relaxed) || sockets.is_empty() {
             continue;

@@ -1,11 +1,11 @@
 //! A node, what is done to it, and what has to be true of it then.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use nix::sys::signal::Signal;
 use tap_userspace::model::status::LedgerStatus;
 use tests::{
-    Hooks, Random, ScriptedNode, ScriptedPod, eventually, eventually_equal, kube_api::Mode,
+    Hooks, Random, ScriptedNode, ScriptedPod, eventually, eventually_equal, kube_api::Mode, pause,
 };
 
 use crate::{agents::Agents, desire::Label, story::Story, traffic::Traffic};
@@ -54,8 +54,8 @@ impl World {
     /// Does one thing.
     pub(crate) fn act(&mut self) {
         self.agents.revive(&self.node, &self.story);
-        let pause = self.random.between(0, PAUSE_MS);
-        thread::park_timeout(Duration::from_millis(pause as u64));
+        let wait_ms = self.random.between(0, PAUSE_MS);
+        pause(Duration::from_millis(wait_ms as u64));
         match self.random.between(0, 99) {
             0..30 if self.pods.len() < MANY => self.birth(),
             0..30 => self.death(),

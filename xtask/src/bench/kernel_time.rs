@@ -23,12 +23,16 @@ pub struct KernelTime {
 
 /// Counting is on as long as this lives (`BPF_ENABLE_STATS`, Linux 5.8).
 #[derive(Debug)]
-pub(super) struct Counting {
+pub struct Counting {
     _descriptor: OwnedFd,
 }
 
 impl Counting {
-    pub(super) fn start() -> Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn start() -> Result<Self> {
         let descriptor = enable_stats(Stats::RunTime).context("cannot have BPF programs timed")?;
         Ok(Self {
             _descriptor: descriptor,
@@ -38,7 +42,10 @@ impl Counting {
 
 impl KernelTime {
     /// Of the programs that a process holds.
-    pub(super) fn of(pid: u32) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no such process, or programs cannot be listed.
+    pub fn of(pid: u32) -> Result<Self> {
         let held = held_programs(pid)?;
         let mut total = Self::default();
         for program in loaded_programs() {
@@ -55,7 +62,9 @@ impl KernelTime {
         Ok(total)
     }
 
-    pub(super) fn since(self, before: Self) -> Self {
+    /// What has come since.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
         Self {
             run_time_ns: self.run_time_ns - before.run_time_ns,
             runs: self.runs - before.runs,

@@ -25,6 +25,7 @@ use std::{fs, io::Write as _, path::PathBuf, process::Command};
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub use column::{COLUMNS, Column, Kind};
+pub use kernel_time::{Counting, KernelTime};
 pub use machine::Machine;
 pub use phase::{Measured, Phase, RowMeasured};
 pub use results::{Round, Spread, open_ledgers, spread};
