@@ -15,6 +15,8 @@ const FEW: usize = 6;
 const MANY: usize = 24;
 /// The longest pause between two actions.
 const PAUSE_MS: usize = 80;
+/// The most actions between two agents.
+const MOST_AGENTLESS: usize = 8;
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 
 pub(crate) struct World {
@@ -26,6 +28,8 @@ pub(crate) struct World {
     /// Of each of [`NAMESPACES`].
     namespaces: [Label; 2],
     agents: Agents,
+    /// So many actions are done before the next agent is started.
+    agentless: usize,
     node: ScriptedNode,
     story: Story,
 }
@@ -46,6 +50,7 @@ impl World {
             born: 0,
             namespaces: [Label::Absent; 2],
             agents: Agents::start(&node),
+            agentless: 0,
             node,
             story: Story::new(),
         }
@@ -53,7 +58,10 @@ impl World {
 
     /// Does one thing.
     pub(crate) fn act(&mut self) {
-        self.agents.revive(&self.node, &self.story);
+        match self.agentless.checked_sub(1) {
+            Some(left) => self.agentless = left,
+            None => self.agents.revive(&self.node, &self.story),
+        }
         let wait_ms = self.random.between(0, PAUSE_MS);
         pause(Duration::from_millis(wait_ms as u64));
         match self.random.between(0, 99) {
@@ -145,7 +153,8 @@ impl World {
     fn end_agent(&mut self, signal: Signal) {
         self.story.tell(format!("{signal} for the agent"));
         self.agents.end(signal);
-        self.agents.revive(&self.node, &self.story);
+        // The kubelet takes its time.
+        self.agentless = self.random.between(0, MOST_AGENTLESS);
     }
 
     fn trouble(&mut self) {
@@ -169,6 +178,7 @@ impl World {
     /// desired stands, and nothing else.
     pub(crate) fn expect_order(&mut self) {
         self.story.tell("order".into());
+        self.agentless = 0;
         self.node.api.set_mode(Mode::Serving);
         while self.pods.iter().any(|born| !born.is_connected) {
             self.connect();

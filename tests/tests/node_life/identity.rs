@@ -45,7 +45,7 @@ fn root_a_pod_of_two_namespaces_without_its_address_is_refused_and_told() {
     assert_eq!(refused.reason, "NetnsAmbiguous");
     assert!(refused.message.contains("10.98.0.1"), "{refused:?}");
     eventually("its owner is told", || {
-        (events_of(&node, &web) == ["Refused"]).then_some(())
+        (events_of(&node, &web.uid) == ["Refused"]).then_some(())
     });
     assert!(node.tapped().is_empty());
 

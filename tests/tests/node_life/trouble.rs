@@ -2,7 +2,7 @@
 //! tapped stays tapped, and what changed meanwhile is caught up.
 
 use serde_json::Value;
-use tests::{ScriptedNode, ScriptedPod, eventually, kube_api::Mode};
+use tests::{ScriptedNode, eventually, kube_api::Mode};
 
 use crate::{expect_traffic_seen, target};
 
@@ -74,7 +74,7 @@ fn expect_no_harm(mode: Mode, said: Option<&str>) {
         target(&before, &web).since_ns
     );
     expect_traffic_seen(&node, &web, &peer);
-    assert_eq!(events_of(&node, &web), ["Tapped"]);
+    assert_eq!(events_of(&node, &web.uid), ["Tapped"]);
     let log = node.end_all(agent, &[&web, &peer, &old, &new]);
     let of_web = log.lines().filter(|line| line.contains("shop/web"));
     let of_web: Vec<_> = of_web.collect();
@@ -86,12 +86,12 @@ fn expect_no_harm(mode: Mode, said: Option<&str>) {
 }
 
 /// Reasons of the Events that the agent put on a pod, in order.
-pub(crate) fn events_of(node: &ScriptedNode, pod: &ScriptedPod) -> Vec<String> {
+pub(crate) fn events_of(node: &ScriptedNode, uid: &str) -> Vec<String> {
     let requests = node.api.requests().into_iter();
     requests
         .filter(|request| request.line.starts_with("POST /apis/events.k8s.io/"))
         .map(|request| serde_json::from_str::<Value>(&request.body).expect("an Event"))
-        .filter(|event| event["regarding"]["uid"] == *pod.uid)
+        .filter(|event| event["regarding"]["uid"] == *uid)
         .map(|event| event["reason"].as_str().expect("a reason").to_owned())
         .collect()
 }
