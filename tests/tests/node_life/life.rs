@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use nix::sys::signal::Signal;
 use tests::{
-    DEADLINE, PacketSocket, ScriptedNode, ScriptedPod, eventually, scripted_node::TAP,
+    DEADLINE, PacketSocket, ScriptedNode, ScriptedPod, TestBpffs, eventually, scripted_node::TAP,
     udp_datagrams,
 };
 
@@ -144,4 +145,31 @@ fn root_a_pod_that_never_ends_terminating_stays_tapped() {
     );
     expect_traffic_seen(&node, &web, &peer);
     node.end_all(agent, &[&web, &peer, &other]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_a_pod_that_ends_while_no_agent_is_there_is_forgotten_by_the_next() {
+    let (node, bpffs) = (ScriptedNode::new(), TestBpffs::new());
+    let (web, other) = (node.pod("web"), node.pod("other"));
+    node.api.put("pods", web.labelled());
+    node.api.put("pods", other.labelled());
+    let mut first = node.start(&mut node.agent_on(&bpffs));
+    node.wait_for_tapped(&[&web, &other]);
+    first.running.signal(Signal::SIGKILL);
+    first.running.wait();
+    assert_eq!(node.pinned(&bpffs).len(), 2);
+    drop(web);
+    node.api.remove("pods", "web");
+
+    let second = node.start(&mut node.agent_on(&bpffs));
+    node.wait_for_tapped(&[&other]);
+    eventually("the pins of the other alone are left", || {
+        let pinned = node.pinned(&bpffs);
+        let is_others = |name: &String| name.starts_with(&other.uid);
+        (pinned.len() == 1 && pinned.iter().all(is_others)).then_some(())
+    });
+    node.api.remove("pods", "other");
+    node.wait_for_tapped(&[]);
+    node.end_all(second, &[&other]);
 }
