@@ -38,6 +38,8 @@ pub enum Mode {
     Starting,
     /// Watches are refused with 410, as expired; all else is served.
     Expired,
+    /// Lists and watches of pods are refused with 403; all else is served.
+    Unlisted,
     /// Lists are refused with 400, as malformed; all else is served.
     Malformed,
     /// Who asks what it may do is told: nothing; all else is served.
@@ -261,6 +263,9 @@ impl State {
             Mode::Forbidding => return Some(failure(403, "not for you")),
             Mode::Starting if line != "GET /version" => return Some(failure(403, "not yet")),
             Mode::Expired if watching => return Some(failure(410, "too old")),
+            Mode::Unlisted if line.contains("/pods?") => {
+                return Some(failure(403, "not for you"));
+            }
             Mode::Malformed if line.contains("labelSelector=") => {
                 return Some(failure(400, "unable to parse requirement"));
             }
@@ -268,6 +273,7 @@ impl State {
             | Mode::Throttling
             | Mode::Starting
             | Mode::Expired
+            | Mode::Unlisted
             | Mode::Malformed
             | Mode::Denying => {}
         }

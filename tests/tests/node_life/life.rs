@@ -5,8 +5,8 @@ use std::time::Duration;
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use nix::sys::signal::Signal;
 use tests::{
-    DEADLINE, PacketSocket, ScriptedNode, ScriptedPod, TestBpffs, eventually, scripted_node::TAP,
-    udp_datagrams,
+    DEADLINE, Hooks, PacketSocket, ScriptedNode, ScriptedPod, TestBpffs, eventually,
+    kube_api::Mode, scripted_node::TAP, udp_datagrams,
 };
 
 use crate::{expect_traffic_seen, target, trouble::events_of};
@@ -172,4 +172,42 @@ fn root_a_pod_that_ends_while_no_agent_is_there_is_forgotten_by_the_next() {
     node.api.remove("pods", "other");
     node.wait_for_tapped(&[]);
     node.end_all(second, &[&other]);
+}
+
+/// An agent that ends before it was told of a pod knows as little of what its
+/// predecessor left as of anything else.
+#[test]
+#[ignore = "needs root"]
+fn root_taps_survive_an_agent_that_never_hears_of_their_pods() {
+    let (node, bpffs) = (ScriptedNode::new(), TestBpffs::new());
+    let (web, peer) = (node.pod("web"), node.pod("peer"));
+    node.api.put("pods", web.labelled());
+    let mut first = node.start(&mut node.agent_on(&bpffs));
+    let seen_before = expect_seen(&node, &web, &peer);
+    first.running.signal(Signal::SIGKILL);
+    first.running.wait();
+
+    assert_eq!(node.pinned(&bpffs).len(), 1);
+    node.api.set_mode(Mode::Unlisted);
+    let second = node.start(&mut node.agent_on(&bpffs));
+    let log = node.end(second);
+    assert!(log.contains("left to the next agent"), "{log}");
+    assert_eq!(node.pinned(&bpffs).len(), 1, "{log}");
+    assert!(Hooks::of(&web.end.netns, "eth0").has_podtap(), "{log}");
+
+    node.api.set_mode(Mode::Serving);
+    let third = node.start(&mut node.agent_on(&bpffs));
+    node.wait_for_tapped(&[&web]);
+    let seen = expect_seen(&node, &web, &peer);
+    assert!(seen > seen_before, "the ledger began anew");
+    node.api.remove("pods", "web");
+    node.wait_for_tapped(&[]);
+    node.end_all(third, &[&web, &peer]);
+}
+
+/// Sends some datagrams and says how many the tap saw in its life.
+fn expect_seen(node: &ScriptedNode, from: &ScriptedPod, to: &ScriptedPod) -> u64 {
+    node.wait_for_tapped(&[from]);
+    expect_traffic_seen(node, from, to);
+    target(&node.status(), from).sent.seen.packets
 }

@@ -33,6 +33,11 @@ impl Tapping {
         tracing::info!(pods = left.len(), "left to the next agent");
         self.targets = standing;
         self.detach_all(datapath);
+        // What nobody has asked for yet: whether it is wanted, the next agent
+        // will hear.
+        for (_, pins) in mem::take(&mut self.left) {
+            pins.keep();
+        }
     }
 
     /// What is pinned of this interface already, or a new place for it; and
