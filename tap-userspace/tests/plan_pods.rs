@@ -258,7 +258,17 @@ fn retries_slow_down_to_ten_seconds() {
     let now = Instant::now();
     let mut failed = Failed::again(None, pod(1), now);
     assert_eq!(failed.retry_at, now + Duration::from_millis(50));
+    let mut passed = Duration::ZERO;
     for _ in 0..100 {
+        let delay = failed.retry_at - now;
+        // A pod that starts is tapped soon after its interface is there.
+        if passed < Duration::from_secs(4) {
+            assert!(delay <= Duration::from_millis(200), "{delay:?}");
+        }
+        passed += delay;
+        if failed.tries == Failed::TRIES_SOON {
+            assert!(passed.abs_diff(Duration::from_secs(3)) < Duration::from_millis(300));
+        }
         let next = Failed::again(Some(&failed), pod(1), now);
         assert!(next.retry_at >= failed.retry_at);
         failed = next;

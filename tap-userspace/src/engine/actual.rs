@@ -90,8 +90,13 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// Tries in the first three seconds, about.
+    pub const TRIES_SOON: u32 = 17;
+
     /// Notes one more failure, after `before` if there was one, and when to
-    /// try again: 50 ms after the first, doubling up to 10 s.
+    /// try again: 50 ms after the first, then each 200 ms, since a pod that is
+    /// just starting is not to be without its tap for long; after five seconds
+    /// less and less often, down to each 10 s.
     #[must_use]
     pub fn again(before: Option<&Self>, pod: Arc<Pod>, now: Instant) -> Self {
         let tries = before.map_or(0, |failed| failed.tries).saturating_add(1);
@@ -101,11 +106,24 @@ impl Failed {
             retry_at: now + retry_delay(tries),
         }
     }
+
+    /// Whether it is time to try again: a little early, so that pods that start
+    /// together are looked for together.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.retry_at <= now + retry_delay(self.tries) / 4
+    }
 }
 
 fn retry_delay(tries: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(50);
+    const SOON: Duration = Duration::from_millis(200);
     const LONGEST: Duration = Duration::from_secs(10);
-    let doublings = tries.saturating_sub(1).min(16);
-    FIRST.saturating_mul(1 << doublings).min(LONGEST)
+    /// The last one that comes soon.
+    const LAST_SOON: u32 = 26;
+    let (delay, longest, doublings) = match tries {
+        ..=LAST_SOON => (FIRST, SOON, tries.saturating_sub(1)),
+        _ => (SOON, LONGEST, tries - LAST_SOON),
+    };
+    delay.saturating_mul(1 << doublings.min(16)).min(longest)
 }

@@ -162,7 +162,7 @@ fn set_up(uid: &PodUid, desired: &DesiredPod, actual: &Actual, now: Instant) -> 
         }
         Wanted::Tapped(settings) => match (actual.attached.get(uid), actual.failed.get(uid)) {
             (Some(attached), _) => attached.settings != *settings,
-            (_, Some(failed)) => failed.retry_at <= now || failed.pod != desired.pod,
+            (_, Some(failed)) => failed.is_due(now) || failed.pod != desired.pod,
             (None, None) => true,
         }
         .then(|| Action::Attach {

@@ -9,11 +9,6 @@ use crate::{
     model::{pod::Pod, refusal::Refusal},
 };
 
-/// A failure is told to the pod's owner when it was met this often: with the
-/// plan's retries, after about three seconds. Before, the pod may just not be
-/// there yet.
-const TELL_AFTER_TRIES: u32 = 7;
-
 impl Tapping {
     pub(super) fn say_tapped(&self, pod: &Pod, targets: &[Standing]) {
         let mut names = Vec::new();
@@ -46,7 +41,8 @@ impl Tapping {
             error,
             AttachError::Netns(PodNetnsError::Process(error)) if error.is_passing()
         ) || matches!(error, AttachError::Interfaces(_));
-        let tell_now = failed.tries == TELL_AFTER_TRIES || (!is_passing && failed.tries == 1);
+        // Before, the pod may just not be there yet.
+        let tell_now = failed.tries == Failed::TRIES_SOON || (!is_passing && failed.tries == 1);
         if tell_now {
             let refusal = match error {
                 AttachError::Netns(PodNetnsError::Process(error)) => error.refusal(pod),
