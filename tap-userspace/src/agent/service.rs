@@ -294,7 +294,7 @@ impl Agent {
             block_in_place(|| self.tapping.follow(&desired, &self.datapath));
             self.health
                 .turned(Instant::now(), self.datapath.published(), desired.synced);
-            let retry = self.tapping.next_retry(&desired);
+            let next = self.tapping.next_follow(&desired);
             tokio::select! {
                 changed = self.watch.desired.changed() => {
                     if changed.is_err() {
@@ -302,7 +302,7 @@ impl Agent {
                         return;
                     }
                 }
-                () = until_instant(retry) => {}
+                () = until_instant(next) => {}
                 _ = check.tick() => {
                     block_in_place(|| self.tapping.check_interfaces(&self.datapath));
                     self.tapping.check_rate(&desired);

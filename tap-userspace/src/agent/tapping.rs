@@ -58,15 +58,6 @@ pub struct TappingOptions {
     pub max_rate: Option<BitRate>,
 }
 
-/// What became of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Followed {
-    /// All of it was tried.
-    All,
-    /// A pod needs more room than it was made for.
-    PlanAgain,
-}
-
 /// All targets of this node.
 #[derive(Debug)]
 pub struct Tapping {
@@ -80,6 +71,8 @@ pub struct Tapping {
     rate_limit: Option<RateLimit>,
     /// Whether its targets count only.
     is_paused: bool,
+    /// Whether pods are to be tapped that were not tried yet.
+    has_more: bool,
     last_id: u32,
     /// What a former agent has left, and was not asked for yet.
     left: BTreeMap<PinKey, TargetPins>,
@@ -137,6 +130,7 @@ impl Tapping {
             targets: BTreeMap::new(),
             refusals: BTreeMap::new(),
             is_paused: false,
+            has_more: false,
             last_id,
             left: left.into_iter().collect(),
             retired: Ledger::default(),
@@ -146,7 +140,8 @@ impl Tapping {
     }
 
     /// Makes what stands equal what is desired, as far as that succeeds and
-    /// there is room. Blocks.
+    /// there is room; of many pods some, and the others when it is called again
+    /// ([`Tapping::next_follow`]). Blocks.
     pub fn follow(&mut self, desired: &Desired, datapath: &Datapath) {
         if !desired.synced {
             return;
@@ -155,8 +150,16 @@ impl Tapping {
             .keep_needs_of(|uid| desired.pods.contains_key(uid));
         let mut scan = None;
         // Ends: a pod is found to need more than was known, each time.
-        while self.follow_plan(desired, &mut scan, datapath) == Followed::PlanAgain {}
-        self.end_left(datapath);
+        let outcome = loop {
+            match self.follow_plan(desired, &mut scan, datapath) {
+                Attach::NoRoom => {}
+                outcome => break outcome,
+            }
+        };
+        self.has_more = outcome == Attach::More;
+        if !self.has_more {
+            self.end_left(datapath);
+        }
     }
 
     fn follow_plan(
@@ -164,7 +167,7 @@ impl Tapping {
         desired: &Desired,
         scan: &mut Option<Scan>,
         datapath: &Datapath,
-    ) -> Followed {
+    ) -> Attach {
         let now = Instant::now();
         let mut pods = desired.pods.clone();
         if let Some(limit) = &mut self.rate_limit {
@@ -193,20 +196,20 @@ impl Tapping {
             }
         }
         if attaching.is_empty() {
-            return Followed::All;
+            return Attach::Tried;
         }
         // One for all of them, made after they were asked for.
         let scan = scan.get_or_insert_with(|| self.scan());
-        match self.attach(attaching, scan, datapath) {
-            Attach::Tried => Followed::All,
-            Attach::NoRoom => Followed::PlanAgain,
-        }
+        self.attach(attaching, scan, datapath)
     }
 
     /// When [`Tapping::follow`] is to be called again though nothing changed.
     #[must_use]
-    pub fn next_retry(&self, desired: &Desired) -> Option<Instant> {
-        next_retry(&desired.pods, &self.actual)
+    pub fn next_follow(&self, desired: &Desired) -> Option<Instant> {
+        match self.has_more {
+            true => Some(Instant::now()),
+            false => next_retry(&desired.pods, &self.actual),
+        }
     }
 
     /// Ends all targets. Blocks.

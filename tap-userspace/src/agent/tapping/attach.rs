@@ -67,6 +67,8 @@ pub(super) enum Attach {
     /// One needs more room than it was known to, and that is known now. Those
     /// behind it were not tried.
     NoRoom,
+    /// So were those that there are; others were not tried yet.
+    More,
 }
 
 /// A pod that can be tapped.
@@ -95,46 +97,44 @@ struct Made {
 }
 
 impl Tapping {
-    /// Taps these pods, each as far as that succeeds. Blocks.
+    /// Taps the first of these pods, each as far as that succeeds: so many that
+    /// whoever asks the agent something meanwhile does not wait long. Blocks.
     pub(super) fn attach(
         &mut self,
         pods: Vec<(Arc<Pod>, Settings)>,
         scan: &Scan,
         datapath: &Datapath,
     ) -> Attach {
-        let mut pods = pods.into_iter().peekable();
-        while pods.peek().is_some() {
-            let mut found: Vec<Found> = Vec::new();
-            let mut has_room = true;
-            for (pod, settings) in pods.by_ref().take(TOGETHER) {
-                let before = found.iter().map(|found| found.interfaces.len()).sum();
-                match self.find(&pod, &settings, before, scan, datapath) {
-                    Ok((netns, interfaces)) => found.push(Found {
-                        pod,
+        let mut outcome = match pods.len() {
+            ..=TOGETHER => Attach::Tried,
+            _ => Attach::More,
+        };
+        let mut found: Vec<Found> = Vec::new();
+        for (pod, settings) in pods.into_iter().take(TOGETHER) {
+            let before = found.iter().map(|found| found.interfaces.len()).sum();
+            match self.find(&pod, &settings, before, scan, datapath) {
+                Ok((netns, interfaces)) => found.push(Found {
+                    pod,
+                    settings,
+                    netns,
+                    interfaces,
+                }),
+                Err(AttachError::NoRoom { interfaces }) => {
+                    let needs = Needs {
                         settings,
-                        netns,
                         interfaces,
-                    }),
-                    Err(AttachError::NoRoom { interfaces }) => {
-                        let needs = Needs {
-                            settings,
-                            interfaces,
-                        };
-                        self.actual.needs.insert(pod.uid.clone(), needs);
-                        has_room = false;
-                        break;
-                    }
-                    Err(error) => self.fail(&pod, &error),
+                    };
+                    self.actual.needs.insert(pod.uid.clone(), needs);
+                    outcome = Attach::NoRoom;
+                    break;
                 }
-            }
-            for (of, made) in make_all(&self.shared, found) {
-                self.attached(of, made, datapath);
-            }
-            if !has_room {
-                return Attach::NoRoom;
+                Err(error) => self.fail(&pod, &error),
             }
         }
-        Attach::Tried
+        for (of, made) in make_all(&self.shared, found) {
+            self.attached(of, made, datapath);
+        }
+        outcome
     }
 
     /// Looks at all processes of the node.
