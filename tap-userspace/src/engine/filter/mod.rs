@@ -5,7 +5,10 @@ mod assemble;
 mod ebpf;
 mod instruction;
 mod interpret;
+mod layout;
+mod load;
 mod program;
+mod registers;
 mod sensitivity;
 mod translate;
 
