@@ -17,16 +17,18 @@ use crate::stage::Stage;
 struct Limited(PathBuf);
 
 impl Limited {
-    fn new(bytes: u64) -> Self {
+    /// `None` where the memory of a cgroup cannot be limited here: another
+    /// cgroup's root, or a controller that is not handed on.
+    fn new(bytes: u64) -> Option<Self> {
         let (root, file) = match Path::new("/sys/fs/cgroup/memory") {
             root if root.exists() => (root, "memory.limit_in_bytes"),
             _ => (Path::new("/sys/fs/cgroup"), "memory.max"),
         };
         let folder = root.join(format!("podtap-test-{}", std::process::id()));
-        fs::create_dir(&folder).expect("a cgroup");
+        fs::create_dir(&folder).ok()?;
         let this = Self(folder);
-        fs::write(this.0.join(file), bytes.to_string()).expect("a limit");
-        this
+        fs::write(this.0.join(file), bytes.to_string()).ok()?;
+        Some(this)
     }
 
     /// The same command, which goes into the cgroup first.
@@ -52,7 +54,10 @@ impl Drop for Limited {
 #[ignore = "needs root"]
 fn root_a_memory_limit_below_the_rings_size_is_said_at_the_start() {
     let stage = Stage::new();
-    let limited = Limited::new(96 << 20);
+    let Some(limited) = Limited::new(96 << 20) else {
+        eprintln!("skipped: no cgroup's memory can be limited here");
+        return;
+    };
     let start = || run(&mut limited.put(&stage.agent()));
     let output = stage.node.netns.inside(start);
     let said = String::from_utf8(output.stderr).expect("text");
