@@ -32,6 +32,7 @@ fn main() -> Result<()> {
         let agent = start::measure(&node, &all, &mut figures)?;
         packet::measure(&node, &all, &agent, &mut figures)?;
         drop(node.end(agent));
+        start::take_over(&node, &all, &mut figures)?;
     }
     drop(all);
     for pod in 0..pods {

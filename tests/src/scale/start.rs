@@ -1,9 +1,12 @@
-//! An agent that finds all pods labelled when it starts.
+//! An agent that finds all pods labelled when it starts, or tapped by one that
+//! was killed.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
-use tests::{ScriptedNode, ScriptedPod, eventually, pause, scripted_node::NodeAgent};
+use nix::sys::signal::Signal;
+use tap_userspace::{adapter::bpf::Pins, model::status::Status};
+use tests::{ScriptedNode, ScriptedPod, TestBpffs, eventually, pause, scripted_node::NodeAgent};
 
 use crate::{figures::Figures, memory};
 
@@ -21,17 +24,9 @@ pub(crate) fn measure(
     }
     let began_ns = now_ns();
     let agent = node.spawn(&mut node.agent());
-    let status = eventually("all pods are tapped", || {
-        pause(Duration::from_millis(50));
-        let status = node.try_status()?;
-        (status.targets.len() == pods.len()).then_some(status)
-    });
-    let times = || status.targets.iter().map(|target| target.since_ns);
-    let (first, last) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
-    ensure!(first > began_ns, "the clock was set");
-    let seconds = |ns: u64| ns as f64 / 1e9;
-    figures.add("start to the first tapped, s", seconds(first - began_ns));
-    figures.add("start to all tapped, s", seconds(last - began_ns));
+    let (first_s, last_s) = since(began_ns, &all_tapped(node, pods))?;
+    figures.add("start to the first tapped, s", first_s);
+    figures.add("start to all tapped, s", last_s);
     let pid = agent.running.id();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     figures.add(
@@ -43,6 +38,45 @@ pub(crate) fn measure(
         mib(memory::bpf_bytes(pid, RING_BYTES)?),
     );
     Ok(agent)
+}
+
+/// Kills an agent that taps them all, and runs the next one until it has taken
+/// them over.
+pub(crate) fn take_over(
+    node: &ScriptedNode,
+    pods: &[ScriptedPod],
+    figures: &mut Figures,
+) -> Result<()> {
+    let bpffs = TestBpffs::new();
+    let mut killed = node.spawn(&mut node.agent_on(&bpffs));
+    all_tapped(node, pods);
+    killed.running.signal(Signal::SIGKILL);
+    killed.running.wait();
+    let began_ns = now_ns();
+    let next = node.spawn(&mut node.agent_on(&bpffs));
+    let (_, last_s) = since(began_ns, &all_tapped(node, pods))?;
+    figures.add("next start to all taken over, s", last_s);
+    // It leaves them to another, which does not come.
+    drop(node.end(next));
+    Pins::remove_all(&bpffs.path())?;
+    Ok(())
+}
+
+fn all_tapped(node: &ScriptedNode, pods: &[ScriptedPod]) -> Status {
+    eventually("all pods are tapped", || {
+        pause(Duration::from_millis(50));
+        let status = node.try_status()?;
+        (status.targets.len() == pods.len()).then_some(status)
+    })
+}
+
+/// When the first and the last of the targets were there, in seconds.
+fn since(began_ns: u64, status: &Status) -> Result<(f64, f64)> {
+    let times = || status.targets.iter().map(|target| target.since_ns);
+    let (first, last) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
+    ensure!(first > began_ns, "the clock was set");
+    let seconds = |ns: u64| (ns - began_ns) as f64 / 1e9;
+    Ok((seconds(first), seconds(last)))
 }
 
 /// Nanoseconds since the Unix epoch.
