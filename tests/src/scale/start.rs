@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
+use aya::programs::loaded_programs;
 use nix::sys::signal::Signal;
 use tap_userspace::{adapter::bpf::Pins, model::status::Status};
 use tests::{ScriptedNode, ScriptedPod, TestBpffs, eventually, pause, scripted_node::NodeAgent};
@@ -47,6 +48,9 @@ pub(crate) fn take_over(
     pods: &[ScriptedPod],
     figures: &mut Figures,
 ) -> Result<()> {
+    for pod in pods {
+        node.api.put("pods", pod.labelled());
+    }
     let bpffs = TestBpffs::new();
     let mut killed = node.spawn(&mut node.agent_on(&bpffs));
     all_tapped(node, pods);
@@ -59,6 +63,15 @@ pub(crate) fn take_over(
     // It leaves them to another, which does not come.
     drop(node.end(next));
     Pins::remove_all(&bpffs.path())?;
+    // The kernel takes the links down one by one, with a lock held that the
+    // next round would wait for.
+    eventually("the links are gone", || {
+        pause(Duration::from_millis(50));
+        let mut programs = loaded_programs().filter_map(Result::ok);
+        let is_ours = |name: &str| name.starts_with("podtap_");
+        let stands = programs.any(|program| program.name_as_str().is_some_and(is_ours));
+        (!stands).then_some(())
+    });
     Ok(())
 }
 
