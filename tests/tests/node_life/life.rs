@@ -205,6 +205,35 @@ fn root_taps_survive_an_agent_that_never_hears_of_their_pods() {
     node.end_all(third, &[&web, &peer]);
 }
 
+/// Pods are tapped some at a time, and none of a former agent's taps ends before
+/// its turn has come.
+#[test]
+#[ignore = "needs root"]
+fn root_more_taps_than_are_made_at_once_are_all_taken_over() {
+    const PODS: usize = 20;
+    let (node, bpffs) = (ScriptedNode::new(), TestBpffs::new());
+    let pods: Vec<_> = (0..PODS)
+        .map(|number| node.pod(&format!("pod-{number}")))
+        .collect();
+    let all: Vec<_> = pods.iter().collect();
+    for pod in &pods {
+        node.api.put("pods", pod.labelled());
+    }
+    let mut first = node.start(&mut node.agent_on(&bpffs));
+    node.wait_for_tapped(&all);
+    first.running.signal(Signal::SIGKILL);
+    first.running.wait();
+
+    let second = node.start(&mut node.agent_on(&bpffs));
+    node.wait_for_tapped(&all);
+    for pod in &pods {
+        node.api.remove("pods", &pod.name);
+    }
+    node.wait_for_tapped(&[]);
+    let log = node.end_all(second, &all);
+    assert_eq!(log.matches("taken_over=true").count(), PODS, "{log}");
+}
+
 /// Sends some datagrams and says how many the tap saw in its life.
 fn expect_seen(node: &ScriptedNode, from: &ScriptedPod, to: &ScriptedPod) -> u64 {
     node.wait_for_tapped(&[from]);
