@@ -9,9 +9,10 @@ use crate::{
 
 const MIB: u64 = 1 << 20;
 
-/// What the agent needs beside the ring, in bytes: the process itself, some
-/// 50 MiB with the tables of a node's pods, and the programs and ledgers of its
-/// targets.
+/// What the agent needs beside the ring at least, in bytes: with a few targets
+/// 44 MiB are resident, with 250 of them 70, and 10 more in the kernel
+/// (docs/performance.md); a part of that is the binary's own file, which the
+/// kernel can drop.
 pub const BASE_BYTES: u64 = 64 * MIB;
 
 /// The limit is too small: the kernel would end the agent while it works, or

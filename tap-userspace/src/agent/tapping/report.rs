@@ -8,7 +8,10 @@ use crate::{
         metrics::{TappingSnapshot, TargetSnapshot},
         target::TargetError,
     },
-    model::status::{RefusedStatus, TargetStatus},
+    model::{
+        refusal::Refusal,
+        status::{RefusedStatus, TargetStatus},
+    },
 };
 
 impl Tapping {
@@ -112,6 +115,11 @@ impl Tapping {
 
     fn left_out_statuses(&self) -> impl Iterator<Item = RefusedStatus> {
         let max_targets = self.options.max_targets;
+        let reason = Refusal::TargetLimit {
+            max_targets,
+            interfaces: 1,
+        }
+        .reason();
         let tapped = self.targets.iter().filter_map(|(uid, tapped)| {
             let attached = self.actual.attached.get(uid)?;
             Some((&attached.pod.key, &tapped.left_out))
@@ -120,7 +128,7 @@ impl Tapping {
             left_out.values().map(move |interface| RefusedStatus {
                 namespace: key.namespace.clone(),
                 pod: key.name.clone(),
-                reason: "TargetLimit".into(),
+                reason: reason.into(),
                 message: format!(
                     "its interface {interface} alone: it came when the node had its {max_targets} \
                      targets (--max-targets)"
